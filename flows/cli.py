@@ -1,0 +1,170 @@
+"""The command line: `nightdesk nightly`, `replay`, `predict`, `models`, `history`, `settings`, `doctor`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import Annotated, Literal
+
+import click
+import typer
+
+from nightdesk.errors import NightdeskError, PermanentError
+from nightdesk.home import Home
+from nightdesk.operations.environment import prepare_environment
+from nightdesk.settings import Settings, read_settings
+
+FAILED, USAGE, BUSY = 1, 2, 75
+"""Exit codes: a night or check failed; the command was given something that breaks a rule; try again later."""
+
+app = typer.Typer(
+    name="nightdesk",
+    help="The overnight desk for market machine learning: honest forecasts, every night.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Train = Literal["auto", "always", "never"]
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one line on standard error and an exit code that is not zero."""
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), USAGE)
+    except click.Abort:
+        _fail("stopped by hand", FAILED)
+    except NightdeskError as error:
+        _fail(str(error), USAGE if isinstance(error, PermanentError) else BUSY)
+    # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"nightdesk: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _prepare() -> Settings:
+    settings = read_settings()
+    prepare_environment(Home(settings.home))
+    return settings
+
+
+@app.command()
+def nightly(
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Trading day to decide on; the newest known if left out."),
+    ] = None,
+    train: Annotated[Train, typer.Option(help="auto: when due; always; never.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
+) -> None:
+    """Run one night: ingest, check, features, training where due, forecasts, report."""
+    from flows.show import follow_progress, night_failed, show_summary
+
+    settings = _prepare()
+    from flows.nightly import NightParameters
+    from flows.nightly import nightly as flow
+    from nightdesk.operations.night import LIVE, plan_night
+
+    asked = None if as_of is None else as_of.date()
+    # Planned here first, so that a wrong date is one line before any server is started.
+    plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
+    follow_progress(quiet)
+    state = flow(NightParameters(as_of=asked, train=train), return_state=True)
+    if state.name == "Skipped":
+        _fail(state.message or "", BUSY)
+    if not state.is_completed():
+        _fail(night_failed(state), FAILED)
+    show_summary(state.result(), settings)
+
+
+@app.command()
+def replay(
+    first: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First date.")],
+    last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last date, included.")],
+    realm: Annotated[
+        str, typer.Option(help="Where the replay lives; carried on where it has nights already.")
+    ] = "replay",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
+) -> None:
+    """Run past nights again, each with only what was known then, in a realm of their own."""
+    from flows.show import follow_progress, night_failed, show_replay
+
+    settings = _prepare()
+    from pydantic import ValidationError
+
+    from flows.replay import ReplayParameters, nights_to_replay
+    from flows.replay import replay as flow
+    from nightdesk.errors import BadInput
+
+    try:
+        parameters = ReplayParameters(first=first.date(), last=last.date(), realm=realm)
+    except ValidationError:
+        raise BadInput(
+            f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"
+        ) from None
+    nights_to_replay(settings, parameters, dt.datetime.now(dt.UTC))
+    follow_progress(quiet)
+    state = flow(parameters, return_state=True)
+    if not state.is_completed():
+        _fail(night_failed(state), FAILED)
+    show_replay(state.result())
+
+
+@app.command()
+def predict(
+    symbol: Annotated[str, typer.Argument(help="Symbol, for example AAPL.")],
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+) -> None:
+    """Show the last published forecasts of one symbol, and how far to trust them."""
+    from flows.show import show_prediction
+
+    show_prediction(_prepare(), realm, symbol.upper())
+
+
+@app.command()
+def models(realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live") -> None:
+    """List who is served at each horizon, and the newest fits beside them."""
+    from flows.show import show_models
+
+    show_models(_prepare(), realm)
+
+
+@app.command()
+def history(
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+    on: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Who was served on this date.")] = None,
+) -> None:
+    """List nights and decisions; with --on, who was served on a date, and why."""
+    from flows.show import show_history
+
+    show_history(_prepare(), realm, None if on is None else on.date())
+
+
+@app.command()
+def settings() -> None:
+    """List every setting: its name, environment variable, value now, and meaning."""
+    from flows.show import show_settings
+
+    show_settings(_prepare())
+
+
+@app.command()
+def doctor() -> None:
+    """Check whether this machine can run a night; exit code 1 where it cannot."""
+    from flows.show import show_checks
+    from nightdesk.operations.doctor import examine
+
+    checks = examine(_prepare(), dt.datetime.now(dt.UTC))
+    show_checks(checks)
+    if not all(check.sound for check in checks):
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

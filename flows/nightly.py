@@ -1,0 +1,107 @@
+"""The nightly flow: market data in, forecasts and a report out; read it as the night's table of contents."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from flows.orphans import close_prefect_orphans
+from nightdesk.errors import NightLocked
+from nightdesk.monitoring.retraining import TrainingMode
+from nightdesk.operations.night import LIVE, Night, plan_night
+from nightdesk.operations.running import Started, running
+from nightdesk.operations.training import Tested
+from nightdesk.settings import read_settings
+from nightdesk.store.features import FeatureTable
+from nightdesk.store.nights import done_summary
+from nightdesk.store.refs import FrameRef
+from tasks.features import features, panel
+from tasks.ingest import check, fetch, load
+from tasks.reporting import NightSummary, report, summarise
+from tasks.serving import forecast, mature, promote, publish
+from tasks.training import baselines, decide, fit
+
+
+class NightParameters(BaseModel):
+    """What a person may choose for a night; the Prefect UI shows these as a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: dt.date | None = Field(
+        None,
+        title="As-of date",
+        description="Trading day whose close the night decides on; empty: the newest known",
+    )
+    train: TrainingMode = Field(
+        "auto",
+        title="Training",
+        description="auto: when due; always: tonight, whatever the schedule says; never: not tonight",
+    )
+    realm: str = Field(
+        LIVE,
+        title="Realm",
+        description="live, or the name of a replay: a realm keeps its own models, forecasts and decisions",
+        pattern="^[a-z][a-z0-9-]{0,31}$",
+    )
+
+
+def run_name() -> str:
+    """Name a run by realm and date, as they were asked for."""
+    given = flow_run.get_parameters().get("parameters") or {}
+    asked = NightParameters.model_validate(given)
+    return f"nightly-{asked.realm}-{asked.as_of or 'newest'}"
+
+
+@flow(name="nightly", flow_run_name=run_name)
+def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # type: ignore[call-arg]  # noqa: B008
+    """Run one night: ingest, check, build features, train where due, forecast, publish, report."""
+    now = dt.datetime.now(dt.UTC)
+    night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, now)
+    try:
+        with running(night, flow_run.get_id(), lambda: dt.datetime.now(dt.UTC)) as started:
+            close_prefect_orphans(started.orphans)
+            return Completed(data=run_once(night, started), message=f"night of {night.as_of} done")
+    except NightLocked as busy:
+        return Completed(name="Skipped", message=str(busy))
+
+
+def run_once(night: Night, started: Started) -> NightSummary:
+    """Give what a finished night of the same settings and code left, or run it."""
+    known = done_summary(night.engine, night.key)
+    summary = _SUMMARY.validate_json(known) if known is not None else stages(night)
+    started.summary = _SUMMARY.dump_json(summary).decode()
+    return summary
+
+
+def stages(night: Night) -> NightSummary:
+    """The night, stage by stage."""
+    ingested = load(night, check(night, fetch(night)))
+    bars = panel(night, ingested)
+    table = features(night, bars)
+    matured = mature(night, bars)
+    training = decide(night, bars)
+    tested, failed = fits(night, table, bars) if training.train else ((), ())
+    served = promote(night, tested)
+    logged = forecast(night, table, served)
+    publication = publish(night, bars, logged, served)
+    page = report(night, ingested, bars, table, training, served, matured, publication)
+    return summarise(night, ingested, training, failed, served, matured, logged, publication, page)
+
+
+def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:
+    """Fit every recipe at every horizon, beside the baselines; a fit that fails fails alone, and its name is told."""
+    wanted = [(recipe, horizon) for horizon in night.settings.horizons for recipe in night.settings.training.recipes]
+    states = {
+        f"{name} h{horizon}": fit(night, table, bars, name, horizon, return_state=True) for name, horizon in wanted
+    }
+    fitted = tuple(state.result() for state in states.values() if state.is_completed())
+    beside = tuple(one for horizon in night.settings.horizons for one in baselines(night, table, bars, horizon))
+    return fitted + beside, tuple(name for name, state in states.items() if not state.is_completed())
+
+
+_SUMMARY = TypeAdapter(NightSummary)

@@ -1,0 +1,65 @@
+"""The replay flow: past nights, one after the other, each with only what was known then, in a realm of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.nightly import NightParameters, nightly
+from nightdesk.errors import BadDate, BadInput
+from nightdesk.operations.night import LIVE, plan_night
+from nightdesk.sessions import trading_days
+from nightdesk.settings import Settings, read_settings
+from tasks.reporting import NightSummary
+
+
+class ReplayParameters(BaseModel):
+    """Which nights to replay, and in which realm; the Prefect UI shows these as a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    first: dt.date = Field(title="From", description="First date; nights run on the trading days from it on")
+    last: dt.date = Field(title="To", description="Last date, included")
+    realm: str = Field(
+        "replay",
+        title="Realm",
+        description="Where the replay's models, forecasts and decisions live; never live. A realm that holds nights "
+        "already is carried on: those are skipped",
+        pattern="^[a-z][a-z0-9-]{0,31}$",
+    )
+
+
+def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.datetime) -> list[dt.date]:
+    """The trading days to replay, all checked before the first one runs.
+
+    Raises BadDate where the range is empty or out of order, or its ends cannot be nights; BadInput for realm `live`.
+    """
+    if parameters.realm == LIVE:
+        raise BadInput("a replay must not touch realm 'live': choose another realm")
+    if parameters.first > parameters.last:
+        raise BadDate(f"from must not be after to, got {parameters.first} after {parameters.last}: swap them")
+    if parameters.last > now.date():
+        raise BadDate(f"to must not lie in the future, got {parameters.last}: today is {now.date()}")
+    calendar = plan_night(settings, parameters.realm, None, "auto", now).source.facts.calendar
+    days = trading_days(calendar, parameters.first, parameters.last)
+    if not days:
+        raise BadDate(
+            f"a replay needs a trading day of {calendar}, got none from {parameters.first} to {parameters.last}"
+        )
+    for day in (days[0], days[-1]):
+        plan_night(settings, parameters.realm, day, "auto", now)
+    return days
+
+
+@flow(name="replay")
+def replay(parameters: ReplayParameters) -> list[NightSummary]:
+    """Replay past nights in order; one that is done already in this realm is not run again."""
+    days = nights_to_replay(read_settings(), parameters, dt.datetime.now(dt.UTC))
+    summaries = []
+    for day in days:
+        state: State[NightSummary] = nightly(NightParameters(as_of=day, realm=parameters.realm), return_state=True)  # type: ignore[call-arg]
+        summaries.append(state.result())
+    return summaries

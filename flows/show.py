@@ -1,0 +1,203 @@
+"""What the command line shows: progress, summaries and tables, as plain text that also reads well in a log."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from nightdesk.errors import NothingThere, UnknownName
+from nightdesk.home import Home
+from nightdesk.operations.doctor import Check
+from nightdesk.publish.publication import PUBLISHED, latest
+from nightdesk.settings import Settings, documented
+from nightdesk.store.database import open_store
+from nightdesk.store.decisions import all_decisions, newest_walk_forward, serving_on
+from nightdesk.store.nights import history
+from tasks.reporting import NightSummary, Score
+
+UNDEFINED = "undefined"
+
+
+def console() -> Console:
+    """Standard output; as wide as the terminal, and never folded where it is a file."""
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+def follow_progress(quiet: bool) -> None:
+    """Show each stage on standard error as it ends."""
+    log = logging.getLogger("nightdesk")
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+
+
+def night_failed(state: Any) -> str:
+    """One line for a night that did not complete: its error, and that the last good forecasts stand, marked stale."""
+    error = state.result(raise_on_failure=False)
+    what = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else state.message
+    return f"the night failed, and earlier forecasts are marked stale: {what}"
+
+
+def show_summary(summary: NightSummary, settings: Settings) -> None:
+    """Show how a night ended."""
+    out = console()
+    out.print(f"\nNight of {summary.as_of} ({summary.realm}): {summary.status}{_because(summary.reasons)}")
+    held = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined) or "none"
+    out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new; in quarantine so far: {held}")
+    out.print(f"Training: {'yes' if summary.trained else 'no'}, {summary.training_reason}")
+    for name in summary.failed_fits:
+        out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
+    if summary.scores:
+        out.print(_score_table(summary.scores, summary.walk_forward_as_of))
+    out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(summary.serving)))
+    for horizon, symbols in summary.top:
+        out.print(f"Top at {horizon} days: {' '.join(symbols)}")
+    out.print(f"Forecasts logged: {summary.forecasts:,}; earlier ones scored tonight: {summary.matured}")
+    out.print(f"Report:  {summary.report}", soft_wrap=True)
+    out.print(f"MLflow:  {summary.tracking}", soft_wrap=True)
+    out.print(f"Prefect: {_prefect(settings)}", soft_wrap=True)
+    out.print("Research, not advice.")
+
+
+def show_replay(summaries: Sequence[NightSummary]) -> None:
+    """Show the nights of a replay, a row each."""
+    rows = [
+        (str(one.as_of), one.status, "yes" if one.trained else "no", _who(one), str(one.matured), f"{one.forecasts:,}")
+        for one in summaries
+    ]
+    columns = ("night", "status", "trained", "served", "scored", "forecasts")
+    console().print(_table(f"Replay in realm {summaries[0].realm!r}", columns, rows))
+    console().print(f"Last report: {summaries[-1].report}", soft_wrap=True)
+
+
+def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
+    """Show one symbol's rank at each horizon. Raises NothingThere before the first night, UnknownName for no symbol."""
+    newest = latest(Home(settings.home).published, realm)
+    ranking = newest.ranking()
+    rows = ranking.filter(pl.col("symbol") == symbol)
+    if rows.is_empty():
+        raise UnknownName.among("symbol", symbol, ranking["symbol"].unique())
+    served = {one.horizon: one for one in serving_on(_engine(settings), realm, newest.as_of)}
+    counts = dict(ranking.group_by("horizon").len().iter_rows())
+    out = console()
+    stale = "" if newest.status == PUBLISHED else f"  STALE: {newest.reason}"
+    out.print(f"{symbol} as of the close of {newest.as_of}{stale}")
+    table = [
+        (
+            str(row["horizon"]),
+            f"{row['rank']} of {counts[row['horizon']]}",
+            f"{row['percentile']:.0%}",
+            f"{row['score']:+.4f}",
+            f"{row['close']:,.2f}",
+            row["model"],
+            served[row["horizon"]].skill,
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+    out.print(_table(None, ("horizon", "rank", "percentile", "score", "close", "model", "skill"), table))
+    out.print("A score ranks symbols; it is no return and no probability. Research, not advice.")
+
+
+def show_models(settings: Settings, realm: str) -> None:
+    """Show who is served, and the newest walk-forward results of models and baselines."""
+    engine, today = _engine(settings), dt.date.max
+    serving = serving_on(engine, realm, today)
+    if not serving:
+        raise NothingThere(f"no model is served in realm {realm!r}: run nightdesk nightly")
+    walked = newest_walk_forward(engine, realm, today)
+    shown = walked.select("horizon", "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
+    out = console()
+    out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(serving)))
+    out.print(_score_table([Score(**row) for row in shown.iter_rows(named=True)], walked["as_of"].max()))
+
+
+def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
+    """Show nights and decisions of a realm; on a date, who was served then."""
+    engine, out = _engine(settings), console()
+    if on is not None:
+        serving = serving_on(engine, realm, on)
+        if not serving:
+            raise NothingThere(f"no model was served on {on} in realm {realm!r}: see nightdesk history")
+        columns = ("horizon", "model", "version", "since", "skill")
+        out.print(_table(f"Served on {on}", columns, _serving_rows(serving)))
+        return
+    nights = history(engine, realm)
+    if nights.is_empty():
+        raise NothingThere(f"no night has run in realm {realm!r}: run nightdesk nightly")
+    rows = [
+        (str(row["as_of"]), row["status"], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["reason"] or "")
+        for row in nights.iter_rows(named=True)
+    ]
+    out.print(_table("Nights", ("as of", "status", "started (UTC)", "reason"), rows))
+    made = [
+        tuple(str(row[name]) if row[name] is not None else "" for name in ("as_of", "horizon", "action", "model"))
+        + (row["version"] or "", row["reasons"])
+        for row in all_decisions(engine, realm).iter_rows(named=True)
+    ]
+    out.print(_table("Decisions", ("as of", "horizon", "action", "model", "version", "reasons"), made))
+
+
+def show_settings(settings: Settings) -> None:
+    """Show every setting with its environment variable, value and meaning."""
+    console().print(_table("Settings", ("setting", "variable", "now", "meaning"), documented(settings)))
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """Show what the doctor found, a line each."""
+    for check in checks:
+        console().print(f"{'ok  ' if check.sound else 'FAIL'}  {check.name}: {check.finding}", soft_wrap=True)
+
+
+def _score_table(scores: Sequence[Score], as_of: dt.date | None) -> Table:
+    rows = [
+        (
+            str(one.horizon),
+            one.model,
+            one.kind,
+            UNDEFINED if one.mean is None else f"{one.mean:+.4f}",
+            "" if one.lower is None or one.upper is None else f"{one.lower:+.4f} to {one.upper:+.4f}",
+            str(one.days),
+            "" if one.edge_lower is None else ("yes" if one.edge_lower > 0 else "no"),
+        )
+        for one in scores
+    ]
+    title = f"Rank IC in the walk-forward of {as_of}, with 95 % interval"
+    return _table(title, ("horizon", "model", "kind", "rank IC", "interval", "days", "beats baselines"), rows)
+
+
+def _table(title: str | None, columns: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _serving_rows(serving: Iterable[Any]) -> list[tuple[str, ...]]:
+    return [(str(one.horizon), one.model, one.version, str(one.since), one.skill) for one in serving]
+
+
+def _who(summary: NightSummary) -> str:
+    return ", ".join(f"{one.model} v{one.version} at {one.horizon}" for one in summary.serving)
+
+
+def _because(reasons: Sequence[str]) -> str:
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _engine(settings: Settings) -> Any:
+    return open_store(settings.store.url or Home(settings.home).store_url)
+
+
+def _prefect(settings: Settings) -> str:
+    from prefect.settings import get_current_settings
+
+    current = get_current_settings()
+    return current.api.url or f"{Home(settings.home).prefect} (no server; see it with: prefect server start)"

@@ -1,0 +1,1 @@
+"""Evaluation: how good forecasts were on days that no fit had seen."""

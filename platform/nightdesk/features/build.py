@@ -1,0 +1,28 @@
+"""Builds the night's features: only dates whose bars or definitions changed are written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from nightdesk.features.matrix import feature_matrix, feature_version
+from nightdesk.store.features import FeatureTable, day_chain, missing_days, write_days
+from nightdesk.tables import DATE
+
+
+def build_features(root: Path, bars: pl.DataFrame) -> FeatureTable:
+    """Bring the feature store under `root` up to the last date of `bars`.
+
+    `bars` are all bars known at the cut-off (tables.BARS, sorted by symbol and date). A date is built again where any
+    bar up to it, or any definition, differs from what its file was made from. Returns the ref to all dates.
+    """
+    version = feature_version()
+    chain = day_chain(bars)
+    missing = missing_days(root, version, chain)
+    matrix = (
+        feature_matrix(bars).filter(pl.col(DATE).is_in(missing))
+        if missing
+        else bars.select("symbol", DATE).clear()
+    )
+    return write_days(root, version, matrix, chain, len(missing))

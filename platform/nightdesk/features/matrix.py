@@ -1,0 +1,159 @@
+"""The feature matrix: every wanted indicator on every bar, and the version of their definitions."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import talib
+
+from nightdesk.errors import BadInput
+from nightdesk.features import primitives, select
+from nightdesk.features.indicator import Indicator
+from nightdesk.features.primitives import Flags, Runs, Values
+from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
+
+
+def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl.DataFrame:
+    """Compute registered features on every bar.
+
+    Parameters
+    ----------
+    bars : one row a symbol and date, sorted by both; `symbol`, `date` and every column that a wanted feature
+        reads, prices above 0 in any one currency, volume of at least 0; null where unknown.
+    names : the features wanted; all registered ones where None.
+
+    Returns
+    -------
+    `symbol`, `date` as they came, then one Float32 column a feature in registry order. A value is null on the
+    first `warm_up` bars of each run of known inputs and where an input is null, nowhere else; it is never
+    NaN.
+
+    Raises
+    ------
+    UnknownName : a name that is not registered.
+    BadInput : bars that lack a column, are unsorted, repeat a key, or hold a price or volume that cannot be.
+    """
+    return matrix_of(bars, select(names))
+
+
+def matrix_of(bars: pl.DataFrame, indicators: Iterable[Indicator]) -> pl.DataFrame:
+    """Compute `indicators`, registered or not, on every bar, in their order; else as `feature_matrix`."""
+    indicators = list(indicators)
+    inputs = sorted({column for indicator in indicators for column in indicator.inputs})
+    _check_columns(bars, inputs)
+    starts_symbol = _symbol_starts(bars)
+    values = {column: _input_values(bars, column) for column in inputs}
+    runs: dict[tuple[str, ...], Runs] = {}
+    features = []
+    for indicator in indicators:
+        columns = [values[column] for column in indicator.inputs]
+        if indicator.inputs not in runs:
+            usable = np.logical_and.reduce([~np.isnan(column) for column in columns])
+            runs[indicator.inputs] = primitives.split_runs(starts_symbol, usable)
+        feature = indicator.compute(runs[indicator.inputs], *columns, **indicator.parameters)
+        features.append(pl.Series(indicator.name, feature.astype(np.float32), nan_to_null=True))
+    return bars.select(SYMBOL, DATE).with_columns(features)
+
+
+def max_look_back(names: Sequence[str] | None = None) -> int:
+    """Return how many of a symbol's newest bars suffice to compute its newest row of features."""
+    return max(indicator.look_back for indicator in select(names))
+
+
+def feature_version(names: Sequence[str] | None = None) -> str:
+    """Hash the definitions of the features called `names` (all where None) to 16 hex digits.
+
+    It changes with a feature's name, inputs, parameters, warm-up, look-back or tolerance, with the file of
+    its function, with the primitives, and with TA-Lib's version; not with the order of `names`.
+
+    Raises BadInput where the source of a feature cannot be read.
+    """
+    return version_of(select(names))
+
+
+def version_of(indicators: Iterable[Indicator]) -> str:
+    """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
+    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives)]
+    for indicator in indicators:
+        parts += [
+            indicator.name,
+            repr(indicator.inputs),
+            repr(sorted(indicator.parameters.items())),
+            repr((indicator.warm_up, indicator.look_back, indicator.tolerance)),
+            indicator.compute.__qualname__,
+            _source(sys.modules[indicator.compute.__module__]),
+        ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _source(module: ModuleType) -> str:
+    try:
+        return inspect.getsource(module)
+    except (OSError, TypeError) as error:
+        raise BadInput(
+            f"the source of a feature's module must be readable to give it a version, got none for "
+            f"{module.__name__!r}: define the feature in a file"
+        ) from error
+
+
+def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:
+    missing = [column for column in (SYMBOL, DATE, *inputs) if column not in bars.columns]
+    if missing:
+        raise BadInput(
+            f"bars must hold columns {', '.join((SYMBOL, DATE, *inputs))}, got none called "
+            f"{', '.join(missing)}: add them, or choose features that do not read them"
+        )
+    for column in inputs:
+        if not bars[column].dtype.is_numeric():
+            raise BadInput(f"{column} must be numeric, got {bars[column].dtype}: cast it to Float64")
+    for column in (SYMBOL, DATE):
+        if bars[column].null_count():
+            raise BadInput(f"{column} must be known on every bar, got null: drop or repair those rows")
+
+
+def _symbol_starts(bars: pl.DataFrame) -> Flags:
+    """Flag each symbol's first bar; raise BadInput unless bars are sorted by symbol and date, unrepeated."""
+    starts: Flags = np.diff(bars[SYMBOL].rle_id().to_numpy().astype(np.int64), prepend=-1) != 0
+    symbols = bars[SYMBOL].filter(pl.Series(starts))
+    backward = (symbols.shift(1) >= symbols).arg_true()
+    if backward.len():
+        found = backward[0]
+        raise BadInput(
+            f"bars must be sorted by symbol and date, got symbol {symbols[found]!r} after "
+            f"{symbols[found - 1]!r}: sort them first"
+        )
+    dates = bars[DATE].to_physical().to_numpy()
+    late = np.flatnonzero((np.diff(dates) <= 0) & ~starts[1:])
+    if late.size:
+        row = int(late[0])
+        raise BadInput(
+            f"bars must be sorted by symbol and date, one row a day, got {bars[SYMBOL][row]} "
+            f"{bars[DATE][row + 1]} after {bars[DATE][row]}: sort them and drop repeats"
+        )
+    return starts
+
+
+def _input_values(bars: pl.DataFrame, column: str) -> Values:
+    """Take a column as float64, NaN where null; raise BadInput on a value that no bar can have."""
+    series = bars[column].cast(pl.Float64)
+    values = np.array(series.to_numpy(), dtype=np.float64)
+    rule = "finite"
+    sound = np.isfinite(values)
+    if column in PRICES:
+        rule, sound = "finite and above 0", sound & (values > 0.0)
+    elif column == VOLUME:
+        rule, sound = "finite and at least 0", sound & (values >= 0.0)
+    broken = np.flatnonzero(~sound & ~series.is_null().to_numpy())
+    if broken.size:
+        row = int(broken[0])
+        raise BadInput(
+            f"{column} must be {rule}, or null where unknown, got {values[row]} for {bars[SYMBOL][row]} on "
+            f"{bars[DATE][row]}: let the quality gate quarantine that bar"
+        )
+    return values

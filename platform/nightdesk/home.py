@@ -1,0 +1,61 @@
+"""The folder of all state: which file lies where, and where store and tracking are unless settings say otherwise."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below the home folder."""
+
+    root: Path
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the embedded store."""
+        return f"sqlite:///{self.root / 'store.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's URI of the embedded tracking store and registry."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """Where the embedded MLflow keeps artifacts."""
+        return (self.root / "artifacts").as_uri()
+
+    @property
+    def locks(self) -> Path:
+        """Locks of nights."""
+        return self.root / "locks"
+
+    @property
+    def features(self) -> Path:
+        """The feature store."""
+        return self.root / "features"
+
+    @property
+    def published(self) -> Path:
+        """Publications, by realm and night."""
+        return self.root / "published"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own home."""
+        return self.root / "prefect"
+
+    def scratch(self, realm: str, as_of: dt.date) -> Path:
+        """Files of a night that is under way; gone when it is done."""
+        return self.root / "scratch" / realm / str(as_of)
+
+    def evaluations(self, realm: str, as_of: dt.date) -> Path:
+        """Daily walk-forward results of a night that trained."""
+        return self.root / "evaluations" / realm / str(as_of)
+
+    def report(self, realm: str, as_of: dt.date) -> Path:
+        """The morning report of a night."""
+        return self.root / "reports" / realm / f"{as_of}.html"

@@ -1,0 +1,59 @@
+"""Model families and recipes: two literal dicts, joined by a user's own from entry points `nightdesk.models`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from nightdesk.errors import UnknownName
+from nightdesk.models.gradient_boosting import GradientBoostingFamily
+from nightdesk.models.recipe import Family, Recipe
+from nightdesk.models.ridge import RidgeFamily
+
+FAMILIES: Mapping[str, Family] = {
+    "ridge": RidgeFamily(),
+    "lightgbm": GradientBoostingFamily(),
+}
+
+RECIPES: Mapping[str, Recipe] = {
+    "ridge": Recipe("ridge", "ridge", (), (("alpha", 0.05),)),
+    "lightgbm": Recipe(
+        "lightgbm",
+        "lightgbm",
+        (),
+        (
+            ("rounds", 150),
+            ("num_leaves", 31),
+            ("learning_rate", 0.03),
+            ("max_bin", 63),
+            ("min_data_in_leaf", 500),
+            ("feature_fraction", 0.5),
+            ("bagging_fraction", 0.5),
+            ("bagging_freq", 1),
+            ("lambda_l2", 10.0),
+        ),
+    ),
+}
+
+
+def families() -> dict[str, Family]:
+    """Families by name, those of installed entry points `nightdesk.models` included."""
+    own = {point.name: point.load()() for point in entry_points(group="nightdesk.models")}
+    return {**FAMILIES, **own}
+
+
+def family(name: str) -> Family:
+    """The family called `name`; UnknownName lists the known ones."""
+    known = families()
+    if name not in known:
+        raise UnknownName.among("model family", name, known)
+    return known[name]
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`: one of RECIPES, or a user's family with its own defaults."""
+    if name in RECIPES:
+        return RECIPES[name]
+    if name in families():
+        return Recipe(name, name, (), ())
+    raise UnknownName.among("recipe", name, {**RECIPES, **families()})

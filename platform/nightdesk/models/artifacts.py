@@ -1,0 +1,211 @@
+"""MLflow's tracking and registry: every fit a run, every recipe's fit a registered version, found again after a kill."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_KEY, _NIGHT, _MODEL_URI = "nightdesk.key", "nightdesk.night", "nightdesk.model_uri"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Where runs and models are recorded: MLflow's tracking URI, and the folder of artifacts where we choose it."""
+
+    uri: str
+    artifacts: str | None
+    realm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One fit to record: a name, a key that is the same for the same night, stage and content, and what came of it."""
+
+    name: str
+    key: str
+    night: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version: its model name and number in the registry, the run behind it, and its content."""
+
+    name: str
+    version: str
+    run_id: str
+    content: str
+
+
+def model_name(realm: str, horizon: int) -> str:
+    """The registered model of a realm and horizon; its versions are the recipes' fits."""
+    return f"nightdesk-{realm}-h{horizon}"
+
+
+@lru_cache(maxsize=8)
+def client(tracking: Tracking) -> MlflowClient:
+    """A client of the tracking server, its experiment made; MLflow's telemetry is off before it is imported."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking.uri)
+    mlflow.set_registry_uri(tracking.uri)
+    own = mlflow.MlflowClient(tracking.uri, tracking.uri)
+    if own.get_experiment_by_name(_experiment(tracking)) is None:
+        own.create_experiment(_experiment(tracking), artifact_location=tracking.artifacts)
+    return own
+
+
+def close_orphan_runs(tracking: Tracking, night: str) -> int:
+    """Mark runs of `night` that still stand as running as killed: their process is gone. Returns their number."""
+    orphans = _runs(tracking, f"tags.`{_NIGHT}` = '{night}' and attributes.status = 'RUNNING'")
+    for run in orphans:
+        client(tracking).set_terminated(run.info.run_id, status="KILLED")
+    return len(orphans)
+
+
+def log_runs(tracking: Tracking, runs: Sequence[Run], parent: str | None = None) -> None:
+    """Record fits that leave no model (those of a walk-forward), each once; `parent` is the run they belong to."""
+    known = {run.data.tags[_KEY] for run in _finished(tracking, runs[0].night)} if runs else set()
+    for run in runs:
+        if run.key not in known:
+            run_id = _start(tracking, run, {"mlflow.parentRunId": parent} if parent else {})
+            client(tracking).set_terminated(run_id)
+
+
+def log_model(
+    tracking: Tracking, run: Run, bundle: Bundle, horizon: int, example: pl.DataFrame
+) -> ModelVersion:
+    """Record a fit with its model, and register it; found again, not repeated, where that was done before a kill.
+
+    `example` is a few rows of features: the signature, and what the logged model's first scores are made from.
+    """
+    with tempfile.TemporaryDirectory(prefix="nightdesk-") as scratch:
+        folder = Path(scratch) / "bundle"
+        save_bundle(bundle, folder)
+        content = _content(folder)
+        known = [found for found in _finished(tracking, run.night) if found.data.tags[_KEY] == run.key]
+        if known:
+            run_id, uri = known[0].info.run_id, known[0].data.tags[_MODEL_URI]
+        else:
+            run_id = _start(tracking, run, {"nightdesk.content": content})
+            uri = _log_bundle(run_id, folder, bundle, example)
+            client(tracking).set_tag(run_id, _MODEL_URI, uri)
+            client(tracking).set_terminated(run_id)
+    return _register(tracking, model_name(tracking.realm, horizon), run_id, uri, content, bundle)
+
+
+def load_version(tracking: Tracking, version: ModelVersion) -> Bundle:
+    """Load the bundle of a registered version from our own registry."""
+    import mlflow
+
+    client(tracking)
+    folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+    return load_bundle(Path(folder) / "artifacts" / "bundle")
+
+
+def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
+    """Load a model as any other program would, by MLflow's own pyfunc; it takes a pandas frame of features."""
+    import mlflow
+
+    client(tracking)
+    return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+
+
+def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame) -> str:
+    import mlflow
+    from mlflow.models import infer_signature
+
+    frame = example.select(bundle.manifest.features).to_pandas()
+    with mlflow.start_run(run_id=run_id):
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={"bundle": str(folder)},
+            signature=infer_signature(frame, bundle.score(example)),
+            # Given, not inferred: inference starts a process that imports the model, for two seconds.
+            pip_requirements=["nightdesk"],
+        )
+    return str(info.model_uri)
+
+
+def _register(
+    tracking: Tracking, name: str, run_id: str, uri: str, content: str, bundle: Bundle
+) -> ModelVersion:
+    import mlflow
+
+    own = client(tracking)
+    if not own.search_registered_models(f"name='{name}'"):
+        own.create_registered_model(name)
+    for known in own.search_model_versions(f"name='{name}'"):
+        if known.run_id == run_id:
+            return ModelVersion(name, str(known.version), run_id, content)
+    tags = {
+        "recipe": bundle.manifest.recipe,
+        "recipe_content": bundle.manifest.recipe_content,
+        "trained_as_of": bundle.manifest.trained_as_of,
+        "content": content,
+        "skill": "unproven",
+    }
+    made = mlflow.register_model(uri, name, tags=tags)
+    return ModelVersion(name, str(made.version), run_id, content)
+
+
+def _start(tracking: Tracking, run: Run, tags: Mapping[str, str]) -> str:
+    """Open a run and write all of it in one batch; it stays running until terminated."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    own = client(tracking)
+    experiment = own.get_experiment_by_name(_experiment(tracking)).experiment_id
+    started = own.create_run(experiment, run_name=run.name, tags={_KEY: run.key, _NIGHT: run.night, **tags})
+    now = started.info.start_time
+    own.log_batch(
+        started.info.run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in run.metrics.items()],
+        params=[Param(name, value) for name, value in run.parameters.items()],
+        tags=[RunTag(name, value) for name, value in run.tags.items()],
+    )
+    return str(started.info.run_id)
+
+
+def _finished(tracking: Tracking, night: str) -> list[Any]:
+    return _runs(tracking, f"tags.`{_NIGHT}` = '{night}' and attributes.status = 'FINISHED'")
+
+
+def _runs(tracking: Tracking, wanted: str) -> list[Any]:
+    own = client(tracking)
+    experiment = own.get_experiment_by_name(_experiment(tracking)).experiment_id
+    return list(own.search_runs([experiment], filter_string=wanted, max_results=5000))
+
+
+def _experiment(tracking: Tracking) -> str:
+    return f"nightdesk-{tracking.realm}"
+
+
+def _content(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def night_tag(realm: str, as_of: dt.date) -> str:
+    """How runs name the night they belong to."""
+    return f"{realm}/{as_of}"

@@ -1,0 +1,92 @@
+"""A bundle: one folder with a fitted model, its recipe, features and provenance; no code runs when it is loaded."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from nightdesk.errors import ModelBroken
+from nightdesk.models import family
+from nightdesk.models.recipe import Fitted, Recipe, Vector
+from nightdesk.models.training_set import to_matrix
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is, and what it was made from."""
+
+    recipe: str
+    family: str
+    recipe_content: str
+    horizon: int
+    trained_as_of: str
+    features: tuple[str, ...]
+    feature_version: str
+    data: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A fitted model with its manifest."""
+
+    manifest: Manifest
+    fitted: Fitted
+
+    def score(self, features: pl.DataFrame) -> Vector:
+        """Score rows of a frame that has the manifest's feature columns; a null counts as missing."""
+        lacking = [name for name in self.manifest.features if name not in features.columns]
+        if lacking:
+            raise ModelBroken(
+                f"the model needs {len(self.manifest.features)} features, got none called {lacking[0]!r}"
+            )
+        return self.fitted.predict(to_matrix(features, self.manifest.features))
+
+
+def manifest_of(
+    recipe: Recipe,
+    horizon: int,
+    as_of: dt.date,
+    columns: Sequence[str],
+    feature_version: str,
+    data: str,
+    code: str,
+) -> Manifest:
+    """Build the manifest of a fit on data known at `as_of`."""
+    return Manifest(
+        recipe.name,
+        recipe.family,
+        recipe.content,
+        horizon,
+        str(as_of),
+        tuple(columns),
+        feature_version,
+        data,
+        code,
+    )
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle into `folder`, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle.fitted.save(folder)
+    (folder / _MANIFEST).write_text(json.dumps(asdict(bundle.manifest), indent=2), encoding="utf-8")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load what `save_bundle` wrote; it scores the same. Raises ModelBroken where the folder holds no bundle."""
+    try:
+        fields = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelBroken(
+            f"a model's folder must hold {_MANIFEST}, got {folder.name}: register the model again"
+        ) from None
+    manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
+    return Bundle(manifest, family(manifest.family).load(folder))

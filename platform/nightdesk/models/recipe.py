@@ -1,0 +1,62 @@
+"""A recipe: a frozen model family, feature set and hyperparameters; evidence belongs to recipes, fits come and go."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is fitted: a family of `models.FAMILIES`, features in order (none named: all), and hyperparameters."""
+
+    name: str
+    family: str
+    features: tuple[str, ...]
+    parameters: tuple[tuple[str, float | int | str], ...]
+
+    @property
+    def content(self) -> str:
+        """16 hex digits that name the recipe: the same ones as long as nothing in it changes."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Rows to fit on: features (rows, columns; NaN where missing), target, weight (each date weighs the same)."""
+
+    features: Matrix
+    target: Vector
+    weight: Vector
+
+
+class Fitted(Protocol):
+    """A fitted model: scores rows, and goes to and comes from a folder without running code."""
+
+    def predict(self, features: Matrix) -> Vector:
+        """Score each row of `features` (rows, columns in the recipe's order; NaN where missing)."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything `predict` needs into `folder`."""
+
+
+class Family(Protocol):
+    """A model family: how to fit it, and how to load what it saved."""
+
+    def fit(
+        self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int
+    ) -> Fitted:
+        """Fit on `training`; the same arguments give the same model on one machine."""
+
+    def load(self, folder: Path) -> Fitted:
+        """Load what `Fitted.save` wrote; it predicts the same, bit for bit."""

@@ -1,0 +1,65 @@
+"""Scores forecasts the night their exit price is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import polars as pl
+
+from nightdesk.labels.forward import forward_returns
+from nightdesk.scoring.rank_ic import daily_rank_ic
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MODEL, SYMBOL
+
+
+def score_matured(
+    waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], realm: str
+) -> pl.DataFrame:
+    """Score forecasts whose label has matured by the last of `days`.
+
+    Parameters
+    ----------
+    waiting
+        as_of, horizon, model, symbol, score, served of forecasts without a score.
+    bars
+        Bars known now, from the first waiting date on at least.
+    days
+        Trading days from the first bar to tonight.
+    realm
+        The nights' realm, for the rows that come out.
+
+    Returns
+    -------
+    DataFrame
+        realm, as_of, horizon, model, served, exit_date, scored_on, rank_ic (null where undefined), symbols; one row a
+        forecast night, horizon and model, none for those still waiting.
+    """
+    ready = _matured(waiting, days)
+    if ready.is_empty():
+        return ready.select(pl.lit(realm).alias("realm"), "as_of", HORIZON, MODEL).clear()
+    recent = [day for day in days if day >= ready["as_of"].min()]
+    horizons = sorted(ready[HORIZON].unique())
+    labels = forward_returns(bars.filter(pl.col(DATE) >= recent[0]), recent, horizons)
+    met = ready.rename({"as_of": DATE}).join(
+        labels.select(SYMBOL, DATE, pl.col(HORIZON).cast(pl.Int64), FORWARD_RETURN),
+        on=[SYMBOL, DATE, HORIZON],
+        how="left",
+    )
+    groups = (HORIZON, MODEL, "served", "exit_date")
+    return (
+        daily_rank_ic(met, by=groups)
+        .rename({DATE: "as_of"})
+        .with_columns(
+            realm=pl.lit(realm), scored_on=pl.lit(days[-1]), symbols=pl.col("symbols").cast(pl.Int64)
+        )
+        .sort("as_of", HORIZON, MODEL)
+    )
+
+
+def _matured(waiting: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:
+    """The forecasts whose exit day (t+1+h) is among `days`, with that day."""
+    position = pl.DataFrame({"as_of": days}, schema={"as_of": pl.Date}).with_row_index("position")
+    calendar = position.select(pl.col("position").cast(pl.Int64), exit_date="as_of")
+    placed = waiting.join(position, on="as_of", how="inner")
+    exits = placed.with_columns(position=pl.col("position").cast(pl.Int64) + 1 + pl.col(HORIZON))
+    return exits.join(calendar, on="position", how="inner").drop("position")

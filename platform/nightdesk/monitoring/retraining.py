@@ -1,0 +1,48 @@
+"""Whether a night trains, and why: a pure function, so that its answer can be tested and replayed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+TrainingMode = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingDecision:
+    """Whether to train tonight, and the reason in words."""
+
+    train: bool
+    reason: str
+
+
+def decide_training(
+    mode: TrainingMode, trained: Mapping[int, dt.date | None], days: Sequence[dt.date], retrain_after: int
+) -> TrainingDecision:
+    """Decide whether to train on the night of the last of `days`.
+
+    `trained` maps each horizon to the as-of date of the last training (None: nobody is served there); `retrain_after`
+    counts trading days.
+    """
+    unserved = [horizon for horizon, last in trained.items() if last is None]
+    if mode == "never":
+        return TrainingDecision(False, "training was switched off for this night by hand")
+    if mode == "always":
+        return TrainingDecision(True, "training was asked for by hand")
+    if unserved:
+        return TrainingDecision(True, f"no model is served at {_horizons(unserved)}")
+    oldest = min(last for last in trained.values() if last is not None)
+    age = sum(day > oldest for day in days)
+    if age >= retrain_after:
+        return TrainingDecision(
+            True, f"the last training is {age} trading days old (schedule: {retrain_after})"
+        )
+    return TrainingDecision(
+        False, f"the last training is {age} trading days old, the schedule is {retrain_after}"
+    )
+
+
+def _horizons(horizons: Sequence[int]) -> str:
+    return "horizon " + ", ".join(map(str, horizons))

@@ -1,0 +1,137 @@
+"""The doctor: can this machine run a night? Each check says what it found, and the cure where it is not sound."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from packaging.specifiers import SpecifierSet
+
+from nightdesk.errors import NightdeskError
+from nightdesk.features import registered
+from nightdesk.home import Home
+from nightdesk.models import family, recipe
+from nightdesk.models.artifacts import Tracking
+from nightdesk.operations.environment import QUIET
+from nightdesk.promotion.champion import alias_version
+from nightdesk.settings import Settings
+from nightdesk.sources import open_source
+from nightdesk.store.database import open_store, schema_version
+from nightdesk.store.decisions import serving_on, unconfirmed
+
+ENOUGH_DISK = 2 * 1024**3
+
+# Each of these, one release on, breaks Prefect, pandas' readers or the schedule without a word at import.
+PINNED = {"fastapi": "<0.151", "SQLAlchemy": "<2.1", "pandas": "<3.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, whether it is sound, and what was found."""
+
+    name: str
+    sound: bool
+    finding: str
+
+
+def examine(settings: Settings, now: dt.datetime) -> list[Check]:
+    """Run every check; one that fails never keeps the others from running."""
+    looks: dict[str, Callable[[], str]] = {
+        "Python": _python,
+        "library versions": _libraries,
+        "home folder": lambda: _home(settings),
+        "telemetry": _telemetry,
+        "source": lambda: _source(settings, now),
+        "recipes": lambda: _recipes(settings),
+        "features": lambda: f"{len(registered())} registered",
+        "store": lambda: _store(settings),
+        "served models": lambda: _served(settings),
+    }
+    return [_look(name, look) for name, look in looks.items()]
+
+
+def _look(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except (NightdeskError, OSError, _Unsound) as error:
+        return Check(name, False, str(error))
+
+
+class _Unsound(Exception):
+    """What a check found wrong, with its cure."""
+
+
+def _python() -> str:
+    found = sys.version.split()[0]
+    if not (3, 11) <= sys.version_info[:2] <= (3, 12):
+        raise _Unsound(f"Python must be 3.11 or 3.12, got {found}: make a virtual environment with one of these")
+    return found
+
+
+def _libraries() -> str:
+    for name, allowed in PINNED.items():
+        if not SpecifierSet(allowed).contains(version(name)):
+            raise _Unsound(f"{name} must be {allowed}, got {version(name)}: pip install -c infra/constraints.txt -e .")
+    return ", ".join(f"{name} {version(name)}" for name in ("prefect", "mlflow", *PINNED))
+
+
+def _home(settings: Settings) -> str:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.home, os.W_OK):
+        raise _Unsound(f"the home folder must be writable, got {settings.home}: set NIGHTDESK_HOME")
+    free = shutil.disk_usage(settings.home).free
+    if free < ENOUGH_DISK:
+        raise _Unsound(f"a night needs {ENOUGH_DISK / 1e9:.0f} GB free, got {free / 1e9:.1f} GB at {settings.home}")
+    return f"{settings.home}, {free / 1e9:.0f} GB free"
+
+
+def _telemetry() -> str:
+    loud = [name for name, value in QUIET.items() if os.environ.get(name) != value]
+    if loud:
+        raise _Unsound(f"telemetry must be off, got {', '.join(loud)} set otherwise: unset or set as documented")
+    return "off"
+
+
+def _source(settings: Settings, now: dt.datetime) -> str:
+    source = open_source(settings.source.name, **settings.source.options)
+    return (
+        f"{source.facts.name}, bars from {source.first_day()} to {source.last_day()}, asked at {now:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _recipes(settings: Settings) -> str:
+    return ", ".join(
+        f"{name} ({recipe(name).family})" for name in settings.training.recipes if family(recipe(name).family)
+    )
+
+
+def _store(settings: Settings) -> str:
+    engine = open_store(settings.store.url or Home(settings.home).store_url)
+    current, newest = schema_version(engine)
+    if current != newest:
+        raise _Unsound(f"the store's schema must be {newest}, got {current}: start a night, which migrates it")
+    return f"{engine.url.render_as_string(hide_password=True)}, schema {current}"
+
+
+def _served(settings: Settings) -> str:
+    """Compare what the store says is served with what the registry's alias names."""
+    home = Home(settings.home)
+    engine = open_store(settings.store.url or home.store_url)
+    left = unconfirmed(engine, "live")
+    if left:
+        raise _Unsound(f"{len(left)} decision(s) wait for confirmation: start the night of {left[0].as_of} again")
+    serving = serving_on(engine, "live", dt.date.max)
+    tracking = Tracking(settings.tracking.uri or home.tracking_uri, home.artifacts, "live")
+    for one in serving:
+        named = alias_version(tracking, one.horizon)
+        if named != one.version:
+            raise _Unsound(
+                f"the alias champion at horizon {one.horizon} must name version {one.version}, as the last decision does, "
+                f"got {named}: the registry was changed by hand; set the alias back"
+            )
+    return ", ".join(f"{one.model} v{one.version} at {one.horizon} ({one.skill})" for one in serving) or "none yet"

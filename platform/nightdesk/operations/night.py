@@ -1,0 +1,139 @@
+"""A night: its date, realm and settings, what it reads and writes; planned at the edge, passed to every task."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from nightdesk.errors import BadDate, BadInput
+from nightdesk.evaluation.walk_forward import Plan
+from nightdesk.home import Home
+from nightdesk.models.artifacts import Tracking
+from nightdesk.monitoring.retraining import TrainingMode
+from nightdesk.operations.code import code_version
+from nightdesk.sessions import check_trading_day, last_trading_day, session_close, trading_days
+from nightdesk.settings import Settings
+from nightdesk.sources import Source, open_source
+from nightdesk.store.database import open_store
+from nightdesk.store.files import content_of
+from nightdesk.store.inputs import Arrival
+from nightdesk.store.nights import NightKey
+
+LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One night of one realm; `started` is when it began (UTC), the only clock time that reaches the library."""
+
+    settings: Settings
+    realm: str
+    as_of: dt.date
+    mode: TrainingMode
+    started: dt.datetime
+
+    @property
+    def content(self) -> str:
+        """16 hex digits of everything that its results depend on beside the data: settings, mode and code."""
+        dependent = self.settings.model_dump(mode="json", exclude={"home", "store", "tracking", "top"})
+        return content_of(dependent, self.mode, code_version())
+
+    @property
+    def key(self) -> NightKey:
+        """The night's key in the store."""
+        return NightKey(self.realm, self.as_of, self.content)
+
+    @property
+    def home(self) -> Home:
+        """Where its files lie."""
+        return Home(self.settings.home)
+
+    @property
+    def scratch(self) -> Path:
+        """Its working files, gone when it is done."""
+        return self.home.scratch(self.realm, self.as_of)
+
+    @property
+    def evaluations(self) -> Path:
+        """Its walk-forward results, kept."""
+        return self.home.evaluations(self.realm, self.as_of)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The store, opened once a process."""
+        return open_store(self.settings.store.url or self.home.store_url)
+
+    @property
+    def tracking(self) -> Tracking:
+        """Where its runs and models are recorded."""
+        if self.settings.tracking.uri is not None:
+            return Tracking(self.settings.tracking.uri, None, self.realm)
+        return Tracking(self.home.tracking_uri, self.home.artifacts, self.realm)
+
+    @property
+    def source(self) -> Source:
+        """Where its bars come from."""
+        return open_source(self.settings.source.name, **self.settings.source.options)
+
+    @property
+    def cutoff(self) -> dt.datetime:
+        """The instant (UTC) up to which anything may be known: the close of the as-of day plus the source's lag."""
+        facts = self.source.facts
+        return session_close(facts.calendar, self.as_of) + facts.publication_lag
+
+    def arrival(self) -> Arrival:
+        """How tonight's rows arrive."""
+        facts = self.source.facts
+        return Arrival(facts.name, facts.calendar, facts.publication_lag, facts.basis, self.started)
+
+    def days(self, first: dt.date) -> list[dt.date]:
+        """Trading days from `first` to tonight."""
+        return trading_days(self.source.facts.calendar, first, self.as_of)
+
+    def plan(self, first: dt.date, horizon: int) -> Plan:
+        """How tonight's models are fitted and tested at `horizon`, on data from `first` on."""
+        training = self.settings.training
+        return Plan(
+            tuple(self.days(first)),
+            horizon,
+            training.folds,
+            training.first_train,
+            training.every,
+            training.seed,
+            training.threads or os.cpu_count() or 1,
+        )
+
+
+def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: TrainingMode, now: dt.datetime) -> Night:
+    """Plan the night of `as_of` (None: the newest the source can deliver by `now`).
+
+    Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
+    little history to train and test on; BadInput for a realm's name that breaks its rule.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
+        raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
+    source = open_source(settings.source.name, **settings.source.options)
+    calendar = source.facts.calendar
+    newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))
+    day = newest if as_of is None else as_of
+    if day > now.date():
+        raise BadDate(f"the as-of date must not lie in the future, got {day}: today is {now.date()}")
+    first = source.first_day()
+    if not first <= day <= newest:
+        raise BadDate(
+            f"source {source.facts.name!r} has bars from {first} to {newest}, got {day}: choose a date between"
+        )
+    check_trading_day(calendar, day)
+    days = trading_days(calendar, first, day)
+    # Enough to train on, and at the longest horizon one matured day for each test block.
+    needed = settings.training.first_train + max(settings.horizons) + settings.training.folds + 2
+    if len(days) < needed:
+        full = trading_days(calendar, first, newest)
+        cure = f"choose {full[needed - 1]} or later" if len(full) >= needed else "lower training.first_train"
+        raise BadDate(f"a night needs {needed} trading days of history to train and test on, got {len(days)}: {cure}")
+    return Night(settings, realm, day, mode, now)

@@ -1,0 +1,98 @@
+"""Gathers what the morning report and the night's summary tell, from the store as it stands tonight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightdesk.features import registered
+from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.code import code_version
+from nightdesk.operations.night import Night
+from nightdesk.publish.publication import Publication
+from nightdesk.report.contents import NightReport, ServedModel, Survivorship
+from nightdesk.store.decisions import Serving, newest_walk_forward
+from nightdesk.store.features import FeatureTable, read_features
+from nightdesk.store.forecasts import scores
+from nightdesk.store.inputs import members_as_known, quarantined
+from nightdesk.tables import DATE, SYMBOL
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What the night took in: rows offered and new, and notes as (rule, count, meaning)."""
+
+    rows_in: int
+    rows_new: int
+    notes: tuple[tuple[str, int, str], ...]
+
+
+def gather(
+    night: Night,
+    intake: Intake,
+    bars: pl.DataFrame,
+    table: FeatureTable,
+    training: TrainingDecision,
+    serving: tuple[Serving, ...],
+    publication: Publication,
+    ranking: pl.DataFrame,
+) -> NightReport:
+    """Gather the report of `night`; `bars` are all bars known tonight, `ranking` what was published (may be empty)."""
+    facts, engine = night.source.facts, night.engine
+    walked = newest_walk_forward(engine, night.realm, night.as_of)
+    first: dt.date = bars[DATE].min()  # type: ignore[assignment]
+    return NightReport(
+        as_of=night.as_of,
+        realm=night.realm,
+        source=facts.name,
+        currency=facts.currency,
+        price_basis=facts.price_basis,
+        status=publication.status,
+        status_reasons=publication.reasons,
+        first_day=first,
+        trading_days=len(night.days(first)),
+        symbols=bars.filter(pl.col(DATE) == night.as_of).height,
+        rows_in=intake.rows_in,
+        rows_new=intake.rows_new,
+        trained=training.train,
+        training_reason=training.reason,
+        walk_forward_as_of=walked["as_of"].max(),  # type: ignore[arg-type]
+        walk_forward=walked.drop("as_of", "recipe", "version", "model_content"),
+        serving=tuple(_served(night, one) for one in serving),
+        ranking=ranking,
+        matured=scores(engine, night.realm, night.as_of),
+        quarantined=quarantined(engine, facts.name, night.as_of),
+        notes=pl.DataFrame(
+            intake.notes, schema={"rule": pl.String, "count": pl.Int64, "meaning": pl.String}, orient="row"
+        ),
+        features=_features(table, night.as_of),
+        survivorship=_survivorship(night, bars),
+        code=code_version(),
+    )
+
+
+def _served(night: Night, one: Serving) -> ServedModel:
+    return ServedModel(one.horizon, one.model, one.version, one.since, one.since, one.skill)
+
+
+def _features(table: FeatureTable, as_of: dt.date) -> pl.DataFrame:
+    tonight, known = read_features(table, [as_of]), registered()
+    rows = [
+        (name, known[name].unit, known[name].meaning, tonight[name].null_count() / max(tonight.height, 1))
+        for name in tonight.columns
+        if name in known
+    ]
+    schema = {"feature": pl.String, "unit": pl.String, "meaning": pl.String, "missing": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _survivorship(night: Night, bars: pl.DataFrame) -> Survivorship | None:
+    """Count members known tonight and those without a bar, by the spelling of the lists; None where there are none."""
+    facts = night.source.facts
+    members = members_as_known(night.engine, facts.name, night.cutoff)[SYMBOL].unique()
+    if facts.index_name is None or members.is_empty():
+        return None
+    without = members.filter(~members.is_in(bars[SYMBOL].unique().implode()))
+    return Survivorship(facts.index_name, len(members), len(without))

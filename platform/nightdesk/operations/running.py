@@ -1,0 +1,68 @@
+"""How a night starts and ends: alone on its date, what a killed one left mended, its end always entered."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightdesk.errors import DataRefused
+from nightdesk.models.artifacts import close_orphan_runs, night_tag
+from nightdesk.operations.night import Night
+from nightdesk.promotion.champion import reconcile
+from nightdesk.publish.publication import mark_stale, publish
+from nightdesk.store import nights
+
+_log = logging.getLogger("nightdesk.night")
+
+Clock = Callable[[], dt.datetime]
+
+
+@dataclass(slots=True)
+class Started:
+    """A night under way; `summary` (JSON) is what it leaves when it ends well."""
+
+    night_id: str
+    orphans: list[str]
+    summary: str | None = None
+
+
+@contextmanager
+def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]:
+    """Hold the night's lock, mend what killed nights left, and enter how this one ends.
+
+    `run_id` is the orchestrator's name for this run; `clock` gives UTC. What an earlier night published counts as stale
+    from now on: its decisions have been filled, or should have been. Raises NightLocked where the date is running.
+    """
+    engine = night.engine
+    with nights.held(engine, night.home.locks, night.realm, night.as_of):
+        orphans = nights.close_orphans(engine, night.realm, night.as_of, clock())
+        if orphans:
+            _log.warning("closed %d killed start(s) of this night", len(orphans))
+        close_orphan_runs(night.tracking, night_tag(night.realm, night.as_of))
+        for decision in reconcile(engine, night.tracking):
+            _log.warning("carried out the decision of %s for horizon %d", decision.as_of, decision.horizon)
+        started = Started(nights.begin(engine, night.key, run_id, clock()), orphans)
+        mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
+        try:
+            yield started
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            _tell(night, error, reason.splitlines()[0])
+            nights.end(engine, started.night_id, nights.FAILED, clock(), reason)
+            raise
+        nights.end(engine, started.night_id, nights.DONE, clock(), summary=started.summary)
+        shutil.rmtree(night.scratch, ignore_errors=True)
+
+
+def _tell(night: Night, error: Exception, reason: str) -> None:
+    """Mark the last good forecasts as stale; a night whose data were refused says so itself."""
+    if isinstance(error, DataRefused):
+        publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))
+    else:
+        mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} failed: {reason}")

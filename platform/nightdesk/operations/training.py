@@ -1,0 +1,127 @@
+"""Fits and tests one recipe or baseline at one horizon, and records it: what the training tasks call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
+from nightdesk.labels.forward import forward_returns
+from nightdesk.models import recipe as recipe_called
+from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
+from nightdesk.models.baselines import LINEAR, RANKINGS
+from nightdesk.models.bundle import Bundle, manifest_of
+from nightdesk.models.recipe import Recipe
+from nightdesk.models.training_set import feature_columns
+from nightdesk.operations.code import code_version
+from nightdesk.operations.night import Night
+from nightdesk.promotion.smoke import smoke_fault
+from nightdesk.scoring.intervals import MeanInterval, mean_interval
+from nightdesk.store.features import FeatureTable, read_features
+from nightdesk.store.files import content_of
+from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.tables import DATE
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit."""
+
+    content: str
+    horizon: int
+    model: str
+    kind: str
+    daily: FrameRef
+    recipe: str | None
+    version: ModelVersion | None
+    fault: str | None
+
+
+def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
+    """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
+    recipe, features = recipe_called(name), read_features(table)
+    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
+    labels = forward_returns(bars, plan.days, [horizon])
+    tested = walk_forward(features, labels, recipe, plan)
+    fitted, rows = fit_recipe(features, labels, recipe, plan)
+    columns = feature_columns(features, recipe.features)
+    manifest = manifest_of(recipe, horizon, night.as_of, columns, table.version, table.content, code_version())
+    bundle, tonight = Bundle(manifest, fitted), features.filter(pl.col(DATE) == night.as_of)
+    run = _run(night, table, recipe, horizon, rows, mean_interval(tested.daily["rank_ic"], horizon))
+    version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
+    log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
+    fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
+    daily = save_frame(night.evaluations, f"h{horizon}-{name}", tested.daily)
+    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault)
+
+
+def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
+    """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
+    features = read_features(table)
+    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
+    labels = forward_returns(bars, plan.days, [horizon])
+    walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
+    linear = walk_forward(features, labels, LINEAR, plan)
+    run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
+    log_runs(night.tracking, _fold_runs(run, linear))
+    walked[LINEAR.name] = linear
+    dailies = {name: save_frame(night.evaluations, f"h{horizon}-{name}", one.daily) for name, one in walked.items()}
+    return tuple(
+        Tested(daily.content, horizon, name, "baseline", daily, None, None, None) for name, daily in dailies.items()
+    )
+
+
+def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: int, score: MeanInterval) -> Run:
+    metrics = {"rank_ic": score.mean, "rank_ic_lower": score.lower, "rank_ic_upper": score.upper}
+    return Run(
+        f"{recipe.name} h{horizon} {night.as_of}",
+        content_of(night.realm, night.as_of, night.content, table, recipe.content, horizon),
+        night_tag(night.realm, night.as_of),
+        {
+            **{name: str(value) for name, value in recipe.parameters},
+            "family": recipe.family,
+            "horizon": str(horizon),
+            "seed": str(night.settings.training.seed),
+            "every": str(night.settings.training.every),
+            "folds": str(night.settings.training.folds),
+        },
+        {
+            "rows": float(rows),
+            "days": float(score.days),
+            **{k: v for k, v in metrics.items() if v is not None},
+        },
+        {
+            "recipe": recipe.name,
+            "recipe_content": recipe.content,
+            "as_of": str(night.as_of),
+            "data": table.content,
+            "feature_version": table.version,
+            "code": code_version(),
+        },
+    )
+
+
+def _fold_runs(run: Run, tested: WalkForward) -> list[Run]:
+    runs = []
+    for fit in tested.fits:
+        metrics = {"rows": float(fit.rows), **({} if fit.rank_ic is None else {"rank_ic": fit.rank_ic})}
+        spans = {
+            "train_first": fit.train_first,
+            "train_last": fit.train_last,
+            "test_first": fit.test_first,
+            "test_last": fit.test_last,
+        }
+        parameters = {**run.parameters, **{name: str(day) for name, day in spans.items()}}
+        name = f"{run.name} fold {fit.number}"
+        runs.append(
+            Run(
+                name,
+                f"{run.key}-{fit.number}",
+                run.night,
+                parameters,
+                metrics,
+                {**run.tags, "fold": str(fit.number)},
+            )
+        )
+    return runs

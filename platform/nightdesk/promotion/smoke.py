@@ -1,0 +1,32 @@
+"""The smoke prediction: a fit must score tonight's symbols sensibly, as loaded from the registry, before it may serve."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from nightdesk.errors import ModelBroken
+from nightdesk.models.bundle import Bundle
+
+MIN_DISTINCT = 0.5
+"""Smallest share of distinct scores: a model that says the same of half the symbols ranks nothing."""
+
+
+def smoke_fault(loaded: Bundle, fitted: Bundle, tonight: pl.DataFrame) -> str | None:
+    """Say what is wrong with a model as loaded from the registry, or None where nothing is.
+
+    `tonight` holds the features of the as-of day. The loaded model must score as the fitted one did, bit for bit, with
+    finite and mostly distinct scores.
+    """
+    try:
+        scores = loaded.score(tonight)
+    except ModelBroken as error:
+        return str(error)
+    if not np.isfinite(scores).all():
+        return f"scores must be finite, got {int((~np.isfinite(scores)).sum())} of {len(scores)} that are not"
+    if not np.array_equal(scores, fitted.score(tonight)):
+        return "the model loaded from the registry must score as the fitted one, got other scores"
+    distinct = len(np.unique(scores)) / max(len(scores), 1)
+    if distinct < MIN_DISTINCT:
+        return f"at least {MIN_DISTINCT:.0%} of the scores must differ, got {distinct:.0%}"
+    return None

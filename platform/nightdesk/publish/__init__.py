@@ -1,0 +1,1 @@
+"""Publishing: the night's ranking as versioned files with a status, and an atomic `latest`."""

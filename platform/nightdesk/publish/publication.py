@@ -1,0 +1,143 @@
+"""Publications: one folder a night and content, a status, and `latest.json`, which only ever moves in one step.
+
+`published`: a night's ranking stands. `refused`: the night would not publish, and says why. `stale`: what `latest` names
+is whole, but a newer night has begun, failed or refused since.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock
+
+from nightdesk.errors import NothingThere
+from nightdesk.store.files import frame_content, write_frame, write_json
+
+PUBLISHED, STALE, REFUSED = "published", "stale", "refused"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a night published: status, reasons where refused, and the folder of its files, below the root."""
+
+    content: str
+    realm: str
+    as_of: dt.date
+    status: str
+    reasons: tuple[str, ...]
+    folder: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The last good publication, whether it is stale, and why."""
+
+    as_of: dt.date
+    status: str
+    reason: str
+    folder: Path
+
+    def ranking(self) -> pl.DataFrame:
+        """Read the ranking (columns as publish.ranking.ranking gives them)."""
+        return pl.read_parquet(self.folder / "ranking.parquet")
+
+
+def publish(
+    root: Path,
+    realm: str,
+    as_of: dt.date,
+    ranking: pl.DataFrame,
+    serving: list[dict[str, Any]],
+    reasons: tuple[str, ...],
+) -> Publication:
+    """Write the night's publication under `root`; `latest` follows unless it names a newer night.
+
+    With `reasons`, or an empty ranking, the night is refused: its status is written, and `latest` keeps the last good
+    one, marked stale. Returns the ref.
+    """
+    status = REFUSED if reasons or ranking.is_empty() else PUBLISHED
+    content = frame_content(ranking)
+    folder = root / realm / str(as_of) / content
+    publication = Publication(
+        content, realm, as_of, status, reasons, str(folder.relative_to(root)), ranking.height
+    )
+    if status == PUBLISHED:
+        document = {
+            "format": FORMAT,
+            "realm": realm,
+            "as_of": as_of,
+            "status": status,
+            "served": serving,
+            "disclaimer": "Research, not advice. Scores rank symbols; they are no returns and no probabilities.",
+            "ranking": ranking.to_dicts(),
+        }
+        write_frame(folder / "ranking.parquet", ranking)
+        write_json(folder / "ranking.json", document)
+    write_json(root / realm / str(as_of) / "status.json", {"format": FORMAT, **asdict(publication)})
+    with _moving(root, realm):
+        if status == REFUSED:
+            _mark_stale(
+                root,
+                realm,
+                as_of,
+                f"the night of {as_of} was refused: {'; '.join(reasons) or 'nothing to rank'}",
+            )
+        elif _pointer(root, realm) is None or dt.date.fromisoformat(_pointer(root, realm)["as_of"]) <= as_of:  # type: ignore[index]
+            pointer = {
+                "format": FORMAT,
+                "as_of": as_of,
+                "status": status,
+                "reason": "",
+                "folder": publication.folder,
+            }
+            write_json(_latest(root, realm), pointer)
+    return publication
+
+
+def mark_stale(root: Path, realm: str, as_of: dt.date, reason: str) -> None:
+    """Mark the last good publication of `realm` as stale where it is older than the night of `as_of`."""
+    with _moving(root, realm):
+        _mark_stale(root, realm, as_of, reason)
+
+
+def latest(root: Path, realm: str) -> Latest:
+    """The last good publication of `realm`. Raises NothingThere before the first one."""
+    pointer = _pointer(root, realm)
+    if pointer is None:
+        raise NothingThere(
+            f"a night must have published before its forecasts can be read, got none in realm {realm!r}: "
+            "run nightdesk nightly"
+        )
+    as_of = dt.date.fromisoformat(pointer["as_of"])
+    return Latest(as_of, pointer["status"], pointer["reason"], root / pointer["folder"])
+
+
+def _mark_stale(root: Path, realm: str, as_of: dt.date, reason: str) -> None:
+    pointer = _pointer(root, realm)
+    if pointer is not None and dt.date.fromisoformat(pointer["as_of"]) < as_of:
+        write_json(_latest(root, realm), {**pointer, "status": STALE, "reason": reason})
+
+
+def _moving(root: Path, realm: str) -> FileLock:
+    """Nights of two dates may end at once: only one of them moves `latest` at a time."""
+    (root / realm).mkdir(parents=True, exist_ok=True)
+    return FileLock(root / realm / ".latest.lock")
+
+
+def _pointer(root: Path, realm: str) -> dict[str, Any] | None:
+    file = _latest(root, realm)
+    if not file.exists():
+        return None
+    pointer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return pointer
+
+
+def _latest(root: Path, realm: str) -> Path:
+    return root / realm / "latest.json"

@@ -1,0 +1,1 @@
+"""Checks of incoming tables: declared suites, findings with reason codes, quarantine, a gate."""

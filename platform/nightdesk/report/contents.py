@@ -1,0 +1,67 @@
+"""What a morning report tells, as one record of plain values and frames; how it looks is `page.py`'s affair."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """Who is served at a horizon: recipe, registry version, data it was trained on, and whether its skill is proven."""
+
+    horizon: int
+    model: str
+    version: str
+    trained_as_of: dt.date
+    served_since: dt.date
+    skill: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survivorship:
+    """How many symbols were ever members of the index by the as-of date, and how many of them have no bars at all."""
+
+    index_name: str
+    members: int
+    without_bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """All of one night that the report shows.
+
+    Frames: `walk_forward` has horizon, model, kind (`model` or `baseline`), mean, lower, upper (rank IC; null where
+    undefined), days, edge, edge_lower, edge_upper (paired difference to the best baseline, null for baselines), rival
+    (that baseline), sorted as to be shown. `ranking` has horizon, rank (1 is best), symbol, score, percentile (0 to 1),
+    close (currency), all symbols. `matured` has as_of, horizon, model, served, exit_date, rank_ic (null where
+    undefined), symbols: every scored night so far. `quarantined` has symbol, date, reasons. `notes` has rule, count,
+    meaning. `features` has feature, unit, meaning, missing (share of the night's symbols without a value).
+    """
+
+    as_of: dt.date
+    realm: str
+    source: str
+    currency: str
+    price_basis: str
+    status: str
+    status_reasons: tuple[str, ...]
+    first_day: dt.date
+    trading_days: int
+    symbols: int
+    rows_in: int
+    rows_new: int
+    trained: bool
+    training_reason: str
+    walk_forward_as_of: dt.date | None
+    walk_forward: pl.DataFrame
+    serving: tuple[ServedModel, ...]
+    ranking: pl.DataFrame
+    matured: pl.DataFrame
+    quarantined: pl.DataFrame
+    notes: pl.DataFrame
+    features: pl.DataFrame
+    survivorship: Survivorship | None
+    code: str

@@ -1,0 +1,181 @@
+"""Renders a night as one self-contained HTML page: no script, nothing from outside, always the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from nightdesk.report import wording
+from nightdesk.report.contents import NightReport
+from nightdesk.report.pictures import matured_pictures, rank_ic_pictures
+from nightdesk.scoring.intervals import MeanInterval, mean_interval
+
+TEMPLATE: Final = "night.html.jinja"
+TOP: Final = 10
+BOTTOM: Final = 5
+COLLAPSE_ABOVE: Final = 15
+LISTED: Final = 500
+"""Rows of the quarantine on the page; a flood of them is cut, and the page says so."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingPart:
+    """Both ends of one horizon's ranking, how many lie between, and how many symbols have no rank."""
+
+    horizon: int
+    top: list[Row]
+    bottom: list[Row]
+    between: int
+    unranked: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPart:
+    """One horizon's walk-forward results, and the picture of them."""
+
+    horizon: int
+    served: str | None
+    rows: list[Row]
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastPart:
+    """What came of the nights served at one horizon; `picture` is None where no rank IC is defined."""
+
+    horizon: int
+    models: str
+    nights: int
+    undefined: int
+    above: int
+    interval: MeanInterval
+    mean: float | None
+    picture: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePart:
+    """Rows by reason (a row with two reasons counts under both), and the rows, as far as listed."""
+
+    rows: int
+    reasons: list[tuple[str, int]]
+    listed: list[Row]
+    collapsed: bool
+
+
+def render(report: NightReport) -> str:
+    """Render the page.
+
+    Parameters
+    ----------
+    report
+        One night. Null, NaN and infinity are missing: shown as `undefined` or a dash, never as 0. On a
+        refused night the ranking is withheld, even where the record holds one.
+
+    Returns
+    -------
+    str
+        HTML, byte for byte the same for an equal report; text is escaped wherever it comes from.
+
+    Raises
+    ------
+    UnknownName
+        A status or price basis that the page has no words for.
+    """
+    wording.check_status(report.status)
+    published = report.status != wording.REFUSED
+    return _template().render(
+        report=report,
+        published=published,
+        ranking=list(_ranking(report.ranking)) if published else [],
+        trust=list(_trust(report)),
+        days=wording.span(report.walk_forward["days"].drop_nulls()),
+        past=list(_past(report.matured)),
+        matured=report.matured.height,
+        quarantine=_quarantine(report.quarantined),
+        notes=report.notes.to_dicts(),
+        features=report.features.to_dicts(),
+        gaps=report.features.filter(pl.col("missing").cast(pl.Float64) > 0).height,
+        words=wording,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    formats = (
+        wording.signed,
+        wording.between,
+        wording.score,
+        wording.percent,
+        wording.price,
+        wording.text,
+        wording.count,
+    )
+    environment.filters |= {one.__name__: one for one in formats}
+    return environment.get_template(TEMPLATE)
+
+
+def _ranking(ranking: pl.DataFrame) -> Iterator[RankingPart]:
+    parts = ranking.sort("horizon").partition_by("horizon", as_dict=True, maintain_order=True)
+    for (horizon,), part in parts.items():
+        ranked = part.filter(pl.col("rank").is_not_null()).sort("rank", "symbol")
+        rest = ranked.slice(TOP)
+        yield RankingPart(
+            horizon=horizon,
+            top=ranked.head(TOP).to_dicts(),
+            bottom=rest.tail(BOTTOM).to_dicts(),
+            between=max(0, rest.height - BOTTOM),
+            unranked=part.height - ranked.height,
+        )
+
+
+def _trust(report: NightReport) -> Iterator[TrustPart]:
+    served = {one.horizon: one.model for one in report.serving}
+    pictures = rank_ic_pictures(report.walk_forward, served)
+    parts = report.walk_forward.partition_by("horizon", as_dict=True, maintain_order=True)
+    for (horizon,), part in parts.items():
+        yield TrustPart(horizon, served.get(horizon), part.to_dicts(), pictures[horizon])
+
+
+def _past(matured: pl.DataFrame) -> Iterator[PastPart]:
+    # A column without one value comes without a type, and NaN compares as greater than every number.
+    typed = matured.with_columns(pl.col("served").cast(pl.Boolean), pl.col("rank_ic").cast(pl.Float64))
+    nights = typed.filter("served").sort("horizon", "as_of", "model")
+    defined = nights.filter(pl.col("rank_ic").is_finite())
+    pictures = matured_pictures(defined)
+    for (horizon,), part in nights.partition_by("horizon", as_dict=True, maintain_order=True).items():
+        values = defined.filter(pl.col("horizon") == horizon)["rank_ic"]
+        yield PastPart(
+            horizon=horizon,
+            models=wording.listed(part["model"].unique(maintain_order=True)),
+            nights=part.height,
+            undefined=part.height - values.len(),
+            above=int((values > 0).sum()),
+            interval=mean_interval(values, horizon),
+            mean=float(values.to_numpy().mean()) if values.len() else None,
+            picture=pictures[horizon] if values.len() else None,
+        )
+
+
+def _quarantine(rows: pl.DataFrame) -> QuarantinePart:
+    reasons = rows["reasons"]
+    split = reasons if reasons.dtype == pl.List else reasons.cast(pl.String).str.split(",")
+    codes = split.explode().drop_nulls().cast(pl.String).str.strip_chars()
+    counts = codes.value_counts().sort("count", "reasons", descending=[True, False])
+    shown = rows.head(LISTED).with_columns(split.head(LISTED).list.join(", ").alias("reasons"))
+    return QuarantinePart(rows.height, list(counts.iter_rows()), shown.to_dicts(), rows.height > COLLAPSE_ABOVE)

@@ -1,0 +1,174 @@
+"""Numbers, dates and sentences as the page words them; what is missing is said to be, never shown as zero."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeGuard
+
+from nightdesk.errors import UnknownName
+from nightdesk.report.contents import NightReport, ServedModel, Survivorship
+
+MISSING: Final = "–"
+UNDEFINED: Final = "undefined"
+PROVEN: Final = "proven"
+PUBLISHED, STALE, REFUSED = "published", "stale", "refused"
+STATUSES: Final = (PUBLISHED, STALE, REFUSED)
+
+# Written out, because strftime would answer in the language of whoever runs the night.
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+PRICE_BASES: Final[Mapping[str, str]] = {
+    "raw": "Prices are raw, as traded, with corporate actions beside them; they exclude dividends.",
+    "adjusted_as_known": "Prices are adjusted for what was known on each day, and for nothing later; "
+    "they exclude dividends.",
+    "adjusted_later": "Prices were adjusted later, with knowledge of later splits: so only scale-free "
+    "features are used, which a constant factor per symbol leaves unchanged. Prices exclude dividends.",
+}
+
+
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a number: neither null, NaN nor infinite."""
+    return value is not None and math.isfinite(value)
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Give a number with its sign (`+0.021`), or `undefined`."""
+    return f"{value:+.{digits}f}".replace("-", "−") if is_known(value) else UNDEFINED
+
+
+def between(lower: float | None, upper: float | None) -> str:
+    """Give an interval (`−0.004 to +0.046`), or `undefined` where either end is."""
+    return f"{signed(lower)} to {signed(upper)}" if is_known(lower) and is_known(upper) else UNDEFINED
+
+
+def score(value: float | None) -> str:
+    """Give a score in its model's scale: four decimals, or two significant digits where those are zeros."""
+    if not is_known(value):
+        return MISSING
+    tiny = value != 0.0 and abs(value) < 0.0005
+    return (f"{value:+.1e}" if tiny else f"{value:+.4f}").replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """Give a fraction in percent, one decimal, without the sign (`99.8`), or a dash."""
+    return f"{100 * value:.1f}" if is_known(value) else MISSING
+
+
+def price(value: float | None) -> str:
+    """Give a price: two decimals, or four significant digits below one; a dash where there is none."""
+    if not is_known(value):
+        return MISSING
+    return f"{value:,.2f}" if value == 0.0 or abs(value) >= 1.0 else f"{value:.4g}"
+
+
+def text(value: object) -> str:
+    """Give anything as text (dates as 2017-06-30), or a dash for None and for nothing."""
+    return MISSING if value is None or value == "" else str(value)
+
+
+def count(value: int | None) -> str:
+    """Give a whole number with its thousands apart, or a dash."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def long_day(day: dt.date) -> str:
+    """Give a date with its weekday, in English wherever the night runs: `Friday, 30 June 2017`."""
+    return f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def listed(items: Iterable[object]) -> str:
+    """Join as in a sentence: `5, 20 and 60`."""
+    words = [str(item) for item in items]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def in_days(horizons: Iterable[int]) -> str:
+    """Name horizons as in a sentence: `5, 20 and 60 days`, `1 day`."""
+    values = list(horizons)
+    return f"{listed(values)} {'day' if values == [1] else 'days'}"
+
+
+def span(counts: Iterable[int]) -> str:
+    """Give the range of whole numbers: `795 to 850`, one where all are the same, a dash for none."""
+    found = sorted(set(counts))
+    ends = found if len(found) < 2 else [found[0], found[-1]]
+    return " to ".join(count(end) for end in ends) or MISSING
+
+
+def check_status(status: str) -> str:
+    """Give `status` back; raises UnknownName where the page would not know how to show it."""
+    if status not in STATUSES:
+        raise UnknownName.among("status", status, STATUSES)
+    return status
+
+
+def served_sentence(report: NightReport) -> str:
+    """Say what is served, and of which day."""
+    day = long_day(report.as_of)
+    if report.status == REFUSED:
+        return f"Nothing was published for {day}; what was published before stays as it was."
+    if not report.serving:
+        return f"No model is served as of {day}: there is no ranking to read."
+    models: dict[str, list[int]] = {}
+    for one in report.serving:
+        models.setdefault(one.model, []).append(one.horizon)
+    what = listed(f"{model} at {in_days(horizons)}" for model, horizons in models.items())
+    return f"Served as of the close of {day}: {what}."
+
+
+def skill_sentence(serving: Sequence[ServedModel]) -> str:
+    """Say where skill is proven; anything that is not called proven is not."""
+    proven = [one.horizon for one in serving if one.skill == PROVEN]
+    unproven = [one.horizon for one in serving if one.skill != PROVEN]
+    parts = []
+    if proven:
+        parts.append(f"Proven at {in_days(proven)}: it beat the best baseline on forecasts logged before the outcome.")
+    if unproven:
+        where = f" at {in_days(unproven)}" if proven else ""
+        parts.append(f"Unproven{where}: no evidence yet that it beats the best baseline.")
+    return " ".join(parts)
+
+
+def advice_sentence(report: NightReport) -> str:
+    """Say what to do with the page."""
+    if report.status == REFUSED:
+        return "Do not act on this page: mend what the reasons name, then run the night again."
+    if not report.serving:
+        return "Nothing here is to be acted on yet."
+    stale = "It is stale: read the reasons before anything else. " if report.status == STALE else ""
+    if any(one.skill == PROVEN for one in report.serving):
+        return f"{stale}Weigh trading costs before you act, and take what is unproven as names to look at."
+    return f"{stale}Take it as a list of names to look at, not as a reason to trade."
+
+
+def training_sentence(report: NightReport) -> str:
+    """Say whether models were trained this night, and why."""
+    said = "Models were trained this night" if report.trained else "No model was trained this night"
+    return f"{said}: {report.training_reason}" if report.training_reason else f"{said}."
+
+
+def price_sentence(basis: str) -> str:
+    """Say what the prices are; raises UnknownName for a basis that no source may declare."""
+    if basis not in PRICE_BASES:
+        raise UnknownName.among("price basis", basis, PRICE_BASES)
+    return PRICE_BASES[basis]
+
+
+def survivorship_sentence(found: Survivorship | None) -> str:
+    """Say how far the data holds survivors only."""
+    if found is None:
+        return (
+            "Survivorship is unknown: there is no dated index membership to check these symbols against, so "
+            "results may be biased upward by symbols that are not here."
+        )
+    members = f"{count(found.members)} symbols that were members of {found.index_name} at some time"
+    if found.without_bars == 0:
+        return f"All {members} have bars."
+    lost = count(found.without_bars)
+    return f"{lost} of {members} have no bars: every result here is biased upward by that."

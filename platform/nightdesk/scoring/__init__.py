@@ -1,0 +1,1 @@
+"""Metrics, daily rank IC and honest intervals, as pure functions that every later stage may use."""

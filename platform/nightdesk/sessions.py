@@ -1,0 +1,79 @@
+"""Exchange trading days and closes, through exchange_calendars; "24/7" for markets that never close."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+
+import exchange_calendars as xc
+import pandas as pd
+
+from nightdesk.errors import BadDate, UnknownName
+
+_FIRST = dt.date(1990, 1, 1)
+
+
+@lru_cache(maxsize=8)
+def _calendar(code: str) -> xc.ExchangeCalendar:
+    if code not in xc.get_calendar_names(include_aliases=True):
+        raise UnknownName.among("exchange calendar", code, xc.get_calendar_names(include_aliases=False))
+    return xc.get_calendar(code, start=str(_FIRST))
+
+
+def trading_days(code: str, first: dt.date, last: dt.date) -> list[dt.date]:
+    """Trading days of exchange `code` (for example XNYS) from `first` to `last`, both included; empty if none."""
+    _within(code, first)
+    _within(code, last)
+    calendar = _calendar(code)
+    return [day.date() for day in calendar.sessions_in_range(pd.Timestamp(first), pd.Timestamp(last))]
+
+
+def last_trading_day(code: str, moment: dt.datetime) -> dt.date:
+    """The newest trading day of exchange `code` whose close is not after `moment` (UTC, aware)."""
+    day = moment.astimezone(dt.UTC).date()
+    calendar = _calendar(code)
+    _within(code, day)
+    session = calendar.date_to_session(pd.Timestamp(day), direction="previous")
+    if calendar.session_close(session).to_pydatetime() > moment:
+        session = calendar.previous_session(session)
+    return session.date()
+
+
+def session_close(code: str, day: dt.date) -> dt.datetime:
+    """The close of trading day `day` of exchange `code`, UTC, aware (half days included).
+
+    Raises BadDate where `day` is no trading day.
+    """
+    check_trading_day(code, day)
+    return _calendar(code).session_close(pd.Timestamp(day)).to_pydatetime()
+
+
+def session_closes(code: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]:
+    """The close (UTC, aware) of each of `days`; days that are no trading day are left out."""
+    if not days:
+        return {}
+    closes = _calendar(code).closes
+    window = closes.loc[pd.Timestamp(min(days)) : pd.Timestamp(max(days))]
+    wanted = set(days)
+    return {day.date(): close.to_pydatetime() for day, close in window.items() if day.date() in wanted}
+
+
+def check_trading_day(code: str, day: dt.date) -> None:
+    """Raise BadDate, naming the trading day before and after, unless `day` is one of exchange `code`."""
+    _within(code, day)
+    calendar = _calendar(code)
+    stamp = pd.Timestamp(day)
+    if calendar.is_session(stamp):
+        return
+    before = calendar.date_to_session(stamp, direction="previous").date()
+    after = calendar.date_to_session(stamp, direction="next").date()
+    raise BadDate(
+        f"the as-of date must be a trading day of {code}, got {day} ({day:%A}): choose {before} or {after}"
+    )
+
+
+def _within(code: str, day: dt.date) -> None:
+    calendar = _calendar(code)
+    first, last = calendar.first_session.date(), calendar.last_session.date()
+    if not first <= day <= last:
+        raise BadDate(f"dates must lie within the {code} calendar, {first} to {last}, got {day}")

@@ -1,0 +1,142 @@
+"""One typed settings object: `nightdesk.toml`, then environment `NIGHTDESK_*`, then the defaults given here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from nightdesk.errors import BadSetting
+
+Horizon = Annotated[int, Field(ge=1, le=60)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSettings(_Group):
+    """Where bars come from."""
+
+    name: str = Field("sample", description="Source of bars: a name from the registry of sources")
+    options: dict[str, Any] = Field({}, description="Options of that source, as its factory takes them")
+
+
+class StoreSettings(_Group):
+    """Where rows are kept."""
+
+    url: str | None = Field(None, description="SQLAlchemy URL of the store; none: SQLite in the home folder")
+
+
+class QualitySettings(_Group):
+    """When a batch of data stops the night."""
+
+    max_broken_share: float = Field(
+        0.01, ge=0, le=1, description="Largest share of broken rows in a batch, as a fraction"
+    )
+    min_symbol_share: float = Field(
+        0.8, ge=0, le=1, description="Smallest share of the symbols of the day before that a day must have"
+    )
+
+
+class TrainingSettings(_Group):
+    """When and how models are trained."""
+
+    recipes: tuple[str, ...] = Field(("ridge", "lightgbm"), description="Recipes fitted at each training")
+    retrain_after: int = Field(5, ge=1, description="Trading days after which the recipes are fitted again")
+    folds: int = Field(4, ge=1, le=20, description="Test blocks of the purged walk-forward")
+    first_train: int = Field(504, ge=60, description="Trading days before the first test block")
+    every: int = Field(
+        5, ge=1, description="Train on each such trading day: overlapping labels repeat themselves"
+    )
+    threads: int = Field(0, ge=0, description="Threads of a fit; 0: one for each core")
+    seed: int = Field(20130208, ge=0, description="Seed of every random choice")
+
+
+class TrackingSettings(_Group):
+    """Where runs and models are recorded."""
+
+    uri: str | None = Field(None, description="MLflow tracking URI; none: SQLite in the home folder")
+
+
+class Settings(BaseSettings):
+    """All settings of nightdesk; each can be set in `nightdesk.toml` or as `NIGHTDESK_GROUP__NAME`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTDESK_",
+        env_nested_delimiter="__",
+        toml_file="nightdesk.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path(".nightdesk"), description="Folder of all state")
+    horizons: tuple[Horizon, ...] = Field(
+        (5, 20, 60), description="Forecast horizons, in trading days, 1 to 60"
+    )
+    top: int = Field(10, ge=1, le=500, description="Length of the ranking shown in summary and report")
+    source: SourceSettings = SourceSettings()  # type: ignore[call-arg]
+    store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
+    quality: QualitySettings = QualitySettings()  # type: ignore[call-arg]
+    training: TrainingSettings = TrainingSettings()  # type: ignore[call-arg]
+    tracking: TrackingSettings = TrackingSettings()  # type: ignore[call-arg]
+
+    @field_validator("horizons")
+    @classmethod
+    def _sorted_and_unique(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        if not horizons:
+            raise ValueError("at least one horizon is needed")
+        return tuple(sorted(set(horizons)))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file named by NIGHTDESK_CONFIG."""
+        file = os.environ.get("NIGHTDESK_CONFIG", "nightdesk.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def read_settings() -> Settings:
+    """Read settings from file and environment; only entry points call this.
+
+    Raises BadSetting with one line for each value that does not hold.
+    """
+    file = os.environ.get("NIGHTDESK_CONFIG")
+    if file is not None and not Path(file).is_file():
+        raise BadSetting(f"NIGHTDESK_CONFIG must name a file, got {file!r}: there is none")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+        raise BadSetting("settings do not hold: " + "; ".join(lines)) from None
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
+    """Each setting as (name in the file, environment variable, value now, description)."""
+    rows = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, _Group):
+            for inner, description in type(value).model_fields.items():
+                variable = f"NIGHTDESK_{name}__{inner}".upper()
+                rows.append(
+                    (f"{name}.{inner}", variable, str(getattr(value, inner)), description.description or "")
+                )
+        else:
+            rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
+    return rows

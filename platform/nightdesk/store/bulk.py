@@ -1,0 +1,134 @@
+"""Whole frames in and out of the store: one prepared statement on SQLite, COPY on PostgreSQL.
+
+SQLite is reached through Python's own module alone: a second copy of the library in the process (ADBC brings one) drops
+the first one's locks and has corrupted the file (infra/decisions/002).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from nightdesk.errors import StoreBusy
+
+_INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
+
+
+def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -> int:
+    """Append each frame to its table, all in one transaction: every row gets in, or none; returns their number.
+
+    Columns are matched by name; a null is NULL. Raises StoreBusy where another writer holds the store for a minute.
+    """
+    filled = [(table, _ordered(table, frame)) for table, frame in batches if frame.height]
+    append = _append_sqlite if engine.dialect.name == "sqlite" else _append_postgresql
+    try:
+        with engine.begin() as connection:
+            for table, frame in filled:
+                append(connection, table, frame)
+    except sa.exc.OperationalError as error:
+        if "locked" in str(error.orig) or "busy" in str(error.orig):
+            raise StoreBusy(f"the store must be free to write, got {error.orig}: try again") from error
+        raise
+    return sum(frame.height for _, frame in filled)
+
+
+def read(engine: sa.Engine, statement: sa.Select[Any]) -> pl.DataFrame:
+    """Read a select over columns of the schema's tables; dates are Date, instants Datetime in UTC, missing is null."""
+    columns = list(statement.selected_columns)
+    with engine.connect() as connection, _without_collector():
+        if engine.dialect.name == "sqlite":
+            compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})
+            values = compiled.construct_params()
+            bound = tuple(_sqlite_value(values[name]) for name in compiled.positiontup or ())  # type: ignore[attr-defined]
+            rows = connection.exec_driver_sql(str(compiled), bound).cursor.fetchall()  # type: ignore[union-attr]
+        else:
+            rows = connection.execute(statement).cursor.fetchall()
+        schema = {column.name: _dtype(column.type, engine.dialect.name) for column in columns}
+        frame = pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=schema)
+    return frame.select(_cast(pl.col(column.name), column.type, schema[column.name]) for column in columns)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking half a million fresh tuples again and again: half the time of a read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _append_sqlite(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
+    places = ", ".join("?" * frame.width)
+    with _without_collector():
+        rows = zip(*(column.to_list() for column in frame.with_columns(*_as_text(table))), strict=True)
+        driver = connection.connection.driver_connection
+        driver.executemany(f'INSERT INTO "{table.name}" VALUES ({places})', rows)  # type: ignore[union-attr]
+
+
+def _append_postgresql(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
+    buffer = io.BytesIO()
+    frame.with_columns(*_as_text(table)).write_csv(buffer, include_header=False)
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    driver = connection.connection.driver_connection
+    with (
+        driver.cursor() as cursor,  # type: ignore[union-attr]
+        cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN (FORMAT csv)') as copy,
+    ):
+        copy.write(buffer.getvalue())
+
+
+def _ordered(table: sa.Table, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(column.name for column in table.columns)
+
+
+def _as_text(table: sa.Table) -> list[pl.Expr]:
+    """Dates and instants as the text that SQLite keeps and PostgreSQL reads."""
+    dates = [pl.col(c.name).dt.strftime("%Y-%m-%d") for c in table.columns if isinstance(c.type, sa.Date)]
+    instants = [
+        pl.col(c.name).dt.convert_time_zone("UTC").dt.strftime(_INSTANT)
+        for c in table.columns
+        if isinstance(c.type, sa.TypeDecorator)
+    ]
+    return dates + instants
+
+
+def _sqlite_value(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return int(value) if isinstance(value, bool) else value
+
+
+def _dtype(kind: sa.types.TypeEngine[Any], dialect: str) -> pl.DataType:
+    """What a driver gives for a SQL type."""
+    if isinstance(kind, sa.TypeDecorator):
+        return pl.String() if dialect == "sqlite" else pl.Datetime("us", "UTC")
+    if isinstance(kind, sa.Date):
+        return pl.String() if dialect == "sqlite" else pl.Date()
+    if isinstance(kind, sa.Boolean):
+        return pl.Int64() if dialect == "sqlite" else pl.Boolean()
+    for sql, dtype in ((sa.Integer, pl.Int64()), (sa.Float, pl.Float64())):
+        if isinstance(kind, sql):
+            return dtype
+    return pl.String()
+
+
+def _cast(column: pl.Expr, kind: sa.types.TypeEngine[Any], given: pl.DataType) -> pl.Expr:
+    if isinstance(kind, sa.Boolean):
+        return column.cast(pl.Boolean)
+    if given != pl.String:
+        return column
+    if isinstance(kind, sa.TypeDecorator):
+        return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f").dt.replace_time_zone("UTC")
+    return column.str.to_date("%Y-%m-%d") if isinstance(kind, sa.Date) else column

@@ -1,0 +1,92 @@
+"""Opens the store: SQLAlchemy on SQLite (WAL) or PostgreSQL, brought to the newest schema by Alembic."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+
+from nightdesk.errors import BadSetting
+
+BUSY_SECONDS = 60
+
+
+@lru_cache(maxsize=8)
+def open_store(url: str) -> sa.Engine:
+    """Open the store at SQLAlchemy URL `url`, creating or migrating it first; one engine a URL and process.
+
+    Raises BadSetting for a database that is neither SQLite nor PostgreSQL through psycopg.
+    """
+    engine = connect(url)
+    if engine.dialect.name == "sqlite":
+        # Two processes that open a new file at once would both run the first migration.
+        Path(_file(engine)).parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(_file(engine) + ".migrating"):
+            _migrate(engine)
+    else:
+        _migrate(engine)
+    return engine
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for `url` that has touched nothing yet; on SQLite each connection is in WAL mode."""
+    parsed = sa.make_url(url)
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise BadSetting(f"store.url must start with sqlite:// or postgresql+psycopg://, got {parsed.drivername}://")
+    engine = sa.create_engine(parsed)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def migrations_folder() -> Path:
+    """The folder of migrations: inside an installed wheel, or `infra/migrations` of a checkout."""
+    packaged = Path(__file__).with_name("migrations")
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "infra" / "migrations"
+
+
+def schema_version(engine: sa.Engine) -> tuple[str | None, str | None]:
+    """The revision of the database, none when empty, and the newest one known to this code."""
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current, ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return config
+
+
+def _migrate(engine: sa.Engine) -> None:
+    current, newest = schema_version(engine)
+    if current == newest:
+        return
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = _alembic()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _file(engine: sa.Engine) -> str:
+    return str(engine.url.database)
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

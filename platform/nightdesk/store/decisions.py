@@ -1,0 +1,166 @@
+"""Decisions about who is served: an intent, then its confirmation; who was served on any date can be read from them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import sqlalchemy as sa
+
+from nightdesk.store.bulk import read
+from nightdesk.store.schema import decisions, walk_forward
+
+SERVE, REFRESH, KEEP, REFUSE = "serve", "refresh", "keep", "refuse"
+MOVING = (SERVE, REFRESH)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on one night for one horizon; `version` and `content` name the model it speaks of, if any."""
+
+    realm: str
+    as_of: dt.date
+    horizon: int
+    action: str
+    model: str | None
+    content: str | None
+    version: str | None
+    skill: str | None
+    reasons: str
+    moves_alias: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The model that is served at a horizon: its recipe, content and registry version, since when, and its skill."""
+
+    horizon: int
+    model: str
+    content: str
+    version: str
+    skill: str
+    since: dt.date
+
+
+def write_intent(engine: sa.Engine, decision: Decision, at: dt.datetime) -> None:
+    """Enter a decision before it is carried out; an unconfirmed one of the same night and horizon gives way."""
+    values = {name: getattr(decision, name) for name in Decision.__slots__ if name != "content"}
+    with engine.begin() as connection:
+        connection.execute(sa.delete(decisions).where(*_is(decision), decisions.c.confirmed.is_(False)))
+        connection.execute(
+            sa.insert(decisions).values(**values, model_content=decision.content, confirmed=False, decided_at=at)
+        )
+
+
+def confirm(engine: sa.Engine, decision: Decision) -> None:
+    """Enter that a decision was carried out."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(decisions).where(*_is(decision)).values(confirmed=True))
+
+
+def confirmed(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bool:
+    """Whether a decision of this night and horizon has been carried out."""
+    wanted = sa.select(decisions.c.confirmed).where(
+        decisions.c.realm == realm, decisions.c.as_of == as_of, decisions.c.horizon == horizon
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(wanted))
+
+
+def unconfirmed(engine: sa.Engine, realm: str) -> list[Decision]:
+    """Decisions that were entered and never confirmed: their night was killed in between."""
+    wanted = sa.select(decisions).where(decisions.c.realm == realm, decisions.c.confirmed.is_(False))
+    with engine.connect() as connection:
+        return [_decision(row) for row in connection.execute(wanted.order_by(decisions.c.as_of)).mappings()]
+
+
+def serving_on(engine: sa.Engine, realm: str, as_of: dt.date) -> list[Serving]:
+    """Who is served at each horizon on the night of `as_of`: by the newest confirmed decision up to it."""
+    columns = [decisions.c[n] for n in ("horizon", "model", "model_content", "version", "skill", "as_of")]
+    wanted = sa.select(*columns).where(
+        decisions.c.realm == realm,
+        decisions.c.as_of <= as_of,
+        decisions.c.confirmed.is_(True),
+        decisions.c.action.in_(MOVING),
+    )
+    newest: dict[int, Serving] = {}
+    with engine.connect() as connection:
+        for row in connection.execute(wanted.order_by(decisions.c.as_of)):
+            newest[row[0]] = Serving(*row)
+    return [newest[horizon] for horizon in sorted(newest)]
+
+
+def decided_after(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bool:
+    """Whether a later night has decided already: the alias then is no longer this night's to move."""
+    wanted = sa.select(sa.func.count()).where(
+        decisions.c.realm == realm,
+        decisions.c.horizon == horizon,
+        decisions.c.as_of > as_of,
+        decisions.c.confirmed.is_(True),
+        decisions.c.action.in_(MOVING),
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(wanted))
+
+
+def all_decisions(engine: sa.Engine, realm: str) -> pl.DataFrame:
+    """Every decision of a realm, oldest first: as_of, horizon, action, model, version, skill, reasons, confirmed."""
+    names = ("as_of", "horizon", "action", "model", "version", "skill", "reasons", "confirmed", "moves_alias")
+    wanted = sa.select(*(decisions.c[name] for name in names)).where(decisions.c.realm == realm)
+    return read(engine, wanted.order_by(decisions.c.as_of, decisions.c.horizon))
+
+
+def write_walk_forward(engine: sa.Engine, rows: pl.DataFrame) -> None:
+    """Enter the walk-forward results of one night (columns of the table), in the place of earlier ones of that night."""
+    records = rows.to_dicts()
+    nights = {(row["realm"], row["as_of"], row["horizon"]) for row in records}
+    with engine.begin() as connection:
+        for realm, as_of, horizon in nights:
+            connection.execute(
+                sa.delete(walk_forward).where(
+                    walk_forward.c.realm == realm,
+                    walk_forward.c.as_of == as_of,
+                    walk_forward.c.horizon == horizon,
+                )
+            )
+        if records:
+            connection.execute(sa.insert(walk_forward), records)
+
+
+def newest_walk_forward(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.DataFrame:
+    """The newest walk-forward results up to `as_of`: columns of the table without realm, sorted as they are shown."""
+    columns = [column for column in walk_forward.columns if column.name != "realm"]
+    newest = sa.select(sa.func.max(walk_forward.c.as_of)).where(
+        walk_forward.c.realm == realm, walk_forward.c.as_of <= as_of
+    )
+    wanted = sa.select(*columns).where(walk_forward.c.realm == realm, walk_forward.c.as_of == newest.scalar_subquery())
+    rows = read(engine, wanted)
+    return rows.sort("horizon", "kind", "mean", "model", descending=[False, True, True, False], nulls_last=True)
+
+
+def last_trained(engine: sa.Engine, realm: str, as_of: dt.date, horizons: Sequence[int]) -> dict[int, dt.date | None]:
+    """The as-of date of the last training up to `as_of` at each horizon; None where nobody is served there."""
+    served = {one.horizon for one in serving_on(engine, realm, as_of)}
+    wanted = (
+        sa.select(walk_forward.c.horizon, sa.func.max(walk_forward.c.as_of))
+        .where(walk_forward.c.realm == realm, walk_forward.c.as_of <= as_of)
+        .group_by(walk_forward.c.horizon)
+    )
+    with engine.connect() as connection:
+        trained = {horizon: day for horizon, day in connection.execute(wanted)}
+    return {horizon: trained.get(horizon) if horizon in served else None for horizon in horizons}
+
+
+def _is(decision: Decision) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        decisions.c.realm == decision.realm,
+        decisions.c.as_of == decision.as_of,
+        decisions.c.horizon == decision.horizon,
+    )
+
+
+def _decision(row: sa.RowMapping) -> Decision:
+    values = {name: row[name] for name in Decision.__slots__ if name != "content"}
+    return Decision(**values, content=row["model_content"])

@@ -1,0 +1,81 @@
+"""The feature store: one Parquet file a date, named by the version of the features and the bars they were made from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from nightdesk.store.files import write_frame
+from nightdesk.tables import DATE, SYMBOL
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """A ref to the features of all dates up to `as_of`: version of their definitions, and where the index lies."""
+
+    content: str
+    version: str
+    as_of: dt.date
+    path: str
+    rows: int
+    built: int
+    """Dates whose file was written for this table; the others stood in the store already."""
+
+
+def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
+    """For each date, 16 hex digits that name all bars up to and with it: columns date, chain; sorted.
+
+    A feature of day t may use any bar up to t and none after: equal chains mean equal features.
+    """
+    rows = bars.sort(DATE, SYMBOL).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    days = rows.group_by(DATE, maintain_order=True).agg("row")
+    digest = hashlib.sha256()
+    chain = []
+    for day in days["row"]:
+        digest.update(day.to_numpy().tobytes())
+        chain.append(digest.hexdigest()[:16])
+    return days.select(DATE, chain=pl.Series(chain, dtype=pl.String))
+
+
+def missing_days(root: Path, version: str, chain: pl.DataFrame) -> list[dt.date]:
+    """The dates of `chain` that have no file of this version yet."""
+    return [day for day, name in chain.iter_rows() if not _file(root, version, day, name).exists()]
+
+
+def write_days(root: Path, version: str, matrix: pl.DataFrame, chain: pl.DataFrame, built: int) -> FeatureTable:
+    """Write the dates that `matrix` holds, and an index of all dates of `chain`; returns the ref.
+
+    `matrix` has symbol, date and the features; dates of `chain` that it lacks must stand in the store.
+    """
+    names = dict(chain.iter_rows())
+    for (day,), rows in matrix.partition_by(DATE, as_dict=True, maintain_order=True).items():
+        write_frame(_file(root, version, day, names[day]), rows)
+    index = root / version / "index" / f"{chain['chain'][-1]}.parquet"
+    write_frame(index, chain)
+    last = chain[DATE][-1]
+    rows = pl.scan_parquet(_file(root, version, last, names[last])).select(pl.len()).collect().item()
+    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, str(index), rows, built)
+
+
+def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) -> pl.DataFrame:
+    """Features of the given dates (none: all up to the table's as-of date): symbol, date, features; sorted by date."""
+    return _read(table.path, table.version, None if days is None else tuple(days))
+
+
+@lru_cache(maxsize=2)
+def _read(index: str, version: str, days: tuple[dt.date, ...] | None) -> pl.DataFrame:
+    chain = pl.read_parquet(index)
+    if days is not None:
+        chain = chain.filter(pl.col(DATE).is_in(list(days)))
+    root = Path(index).parents[2]
+    return pl.concat([pl.read_parquet(_file(root, version, day, name)) for day, name in chain.iter_rows()])
+
+
+def _file(root: Path, version: str, day: dt.date, chain: str) -> Path:
+    return root / version / f"date={day}" / f"{chain}.parquet"

@@ -1,0 +1,287 @@
+"""Input tables as versions: rows are added, never changed, and read as they were known at a cut-off."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+import sqlalchemy as sa
+from filelock import FileLock
+
+from nightdesk.sessions import session_closes
+from nightdesk.store import schema
+from nightdesk.store.bulk import append_all, read
+from nightdesk.store.files import frame_content
+from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, RULE, SYMBOL
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_VALUES = {
+    schema.bars.name: ("open", "high", "low", "close", "volume"),
+    schema.membership.name: ("name", "sector"),
+    schema.corporate_actions.name: ("value",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How rows came: from which source, when they arrived here (UTC), and known by which basis after which lag."""
+
+    source: str
+    calendar: str
+    lag: dt.timedelta
+    basis: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a batch of bars did to the store: rows offered, rows new or changed, rows put into quarantine."""
+
+    rows_in: int
+    rows_new: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as the store remembers it: its content, rows offered and new, and notes as (rule, count, meaning)."""
+
+    content: str
+    rows_in: int
+    rows_new: int
+    notes: tuple[tuple[str, int, str], ...]
+
+
+def load_bars(
+    engine: sa.Engine,
+    good: pl.DataFrame,
+    broken: pl.DataFrame,
+    findings: Sequence[DataclassInstance],
+    arrival: Arrival,
+) -> Loaded:
+    """Add a checked batch: `good` rows to bars, `broken` ones (with `reasons`) to quarantine, in one transaction.
+
+    Only rows that are new, or differ from their newest version, are added; an unchanged batch adds nothing. A changed
+    row is known from its arrival, and so is every row of a source whose basis is observed.
+    """
+    stamped = _stamped(good.with_columns(source=pl.lit(arrival.source)), arrival, DATE)
+    held = _quarantined(broken, arrival)
+    with _one_writer(engine):
+        fresh = _differing(engine, schema.bars, stamped, arrival)
+        new_held = held.join(_held_already(engine, arrival.source), on="row_hash", how="anti")
+        batch = _batch(good, broken, findings, fresh.height, arrival)
+        batch = batch.join(_batches_already(engine, arrival.source), on="content", how="anti")
+        append_all(engine, [(schema.bars, fresh), (schema.quarantine, new_held), (schema.batches, batch)])
+    return Loaded(good.height + broken.height, fresh.height, broken.height)
+
+
+def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) -> int:
+    """Add index members (tables.MEMBERSHIP); a list is known from the day after its snapshot. Returns rows added."""
+    stamped = members.with_columns(
+        pl.lit(arrival.source).alias("source"),
+        (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
+            KNOWN_AT
+        ),
+        *_arrived(arrival),
+    )
+    with _one_writer(engine):
+        return append_all(engine, [(schema.membership, _differing(engine, schema.membership, stamped, arrival))])
+
+
+def bars_as_known(
+    engine: sa.Engine,
+    source: str,
+    cutoff: dt.datetime,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+) -> pl.DataFrame:
+    """Bars of `source` as they were known at `cutoff` (UTC, aware): the newest version of each row by then.
+
+    Columns as tables.BARS, sorted by symbol and date; `first` and `last` bound the dates, both included.
+    """
+    table = schema.bars
+    wanted = sa.select(*(table.c[name] for name in BARS)).where(table.c.source == source, table.c.known_at <= cutoff)
+    if first is not None:
+        wanted = wanted.where(table.c.date >= first)
+    if last is not None:
+        wanted = wanted.where(table.c.date <= last)
+    wanted = wanted.order_by(table.c.source, table.c.symbol, table.c.date, table.c.known_at)
+    return _newest(read(engine, wanted), (SYMBOL, DATE))
+
+
+def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime) -> pl.DataFrame:
+    """Index members as known at `cutoff`: columns as tables.MEMBERSHIP, sorted by snapshot and symbol."""
+    table = schema.membership
+    wanted = (
+        sa.select(*(table.c[name] for name in MEMBERSHIP))
+        .where(table.c.source == source, table.c.known_at <= cutoff)
+        .order_by(table.c.index_name, table.c.snapshot_date, table.c.symbol, table.c.known_at)
+    )
+    return _newest(read(engine, wanted), ("index_name", "snapshot_date", SYMBOL))
+
+
+def last_loaded(engine: sa.Engine, source: str) -> dt.date | None:
+    """The newest date that a batch of `source` covered; none before the first one."""
+    with engine.connect() as connection:
+        return connection.scalar(
+            sa.select(sa.func.max(schema.batches.c.last_date)).where(schema.batches.c.source == source)
+        )
+
+
+def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:
+    """The batch of `source` whose newest bar is of `last`; one of no rows where none ends there."""
+    table = schema.batches
+    wanted = sa.select(table.c.content, table.c.rows_in, table.c.rows_new, table.c.findings).where(
+        table.c.source == source, table.c.last_date == last
+    )
+    with engine.connect() as connection:
+        row = connection.execute(wanted.order_by(table.c.ingested_at).limit(1)).one_or_none()
+    if row is None:
+        return Batch("", 0, 0, ())
+    counts: dict[tuple[str, str], int] = {}
+    for finding in json.loads(row.findings):
+        if finding["severity"] == "note":
+            rule = (finding["rule"], finding["meaning"])
+            counts[rule] = counts.get(rule, 0) + finding["count"]
+    notes = tuple((rule, count, meaning) for (rule, meaning), count in sorted(counts.items()))
+    return Batch(row.content, row.rows_in, row.rows_new, notes)
+
+
+def symbols_on(engine: sa.Engine, source: str, day: dt.date) -> int:
+    """How many symbols of `source` have a bar on `day`."""
+    wanted = sa.select(sa.func.count(sa.distinct(schema.bars.c.symbol))).where(
+        schema.bars.c.source == source, schema.bars.c.date == day
+    )
+    with engine.connect() as connection:
+        return connection.scalar(wanted) or 0
+
+
+def quarantined(engine: sa.Engine, source: str, last: dt.date) -> pl.DataFrame:
+    """Rows of `source` in quarantine dated up to `last`: symbol, date, reasons (comma-separated), sorted."""
+    table = schema.quarantine
+    wanted = sa.select(table.c.symbol, table.c.date, table.c.reasons).where(
+        table.c.source == source, table.c.date <= last
+    )
+    return read(engine, wanted.order_by(table.c.symbol, table.c.date, table.c.reasons))
+
+
+def _one_writer(engine: sa.Engine) -> FileLock | sa.engine.Connection:
+    """Hold off a second loader between looking for what differs and adding it."""
+    if engine.dialect.name == "sqlite":
+        return FileLock(f"{engine.url.database}.loading")
+    connection = engine.connect()
+    connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('nightdesk.loading'))"))
+    return connection
+
+
+def _arrived(arrival: Arrival) -> list[pl.Expr]:
+    return [pl.lit(arrival.at).dt.cast_time_unit("us").alias(INGESTED_AT), pl.lit(arrival.basis).alias(BASIS)]
+
+
+def _stamped(frame: pl.DataFrame, arrival: Arrival, day: str) -> pl.DataFrame:
+    """Add known_at (close of `day` plus lag; never before arrival where the basis is observed) and the rest."""
+    days = frame[day].unique().sort().to_list()
+    closes = session_closes(arrival.calendar, days)
+    known = pl.DataFrame(
+        {day: list(closes), KNOWN_AT: [close + arrival.lag for close in closes.values()]},
+        schema={day: pl.Date, KNOWN_AT: pl.Datetime("us", "UTC")},
+    )
+    stamped = frame.join(known, on=day, how="left", maintain_order="left").with_columns(*_arrived(arrival))
+    if arrival.basis == OBSERVED:
+        stamped = stamped.with_columns(pl.max_horizontal(KNOWN_AT, INGESTED_AT).alias(KNOWN_AT))
+    return stamped
+
+
+def _differing(engine: sa.Engine, table: sa.Table, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
+    """The rows of `stamped` that have no version yet, or whose values differ from their newest one."""
+    if stamped.is_empty():
+        return stamped
+    keys = [c.name for c in table.primary_key.columns if c.name != KNOWN_AT]
+    values = _VALUES[table.name]
+    known = _newest_versions(engine, table, keys, values, stamped, arrival.source)
+    if known.is_empty():
+        return stamped
+    met = stamped.join(known, on=keys, how="left", suffix="_known", maintain_order="left")
+    seen = pl.col(f"{KNOWN_AT}_known").is_not_null()
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_known")) for name in values)
+    # A restated row could not have been used before it came; nor may it take the instant of the version it follows.
+    restated_at = pl.max_horizontal(KNOWN_AT, INGESTED_AT, pl.col(f"{KNOWN_AT}_known") + pl.duration(microseconds=1))
+    return met.filter(~seen | changed).with_columns(
+        pl.when(seen).then(restated_at).otherwise(pl.col(KNOWN_AT)).alias(KNOWN_AT),
+        pl.when(seen).then(pl.lit(OBSERVED)).otherwise(pl.col(BASIS)).alias(BASIS),
+    )
+
+
+def _newest_versions(
+    engine: sa.Engine,
+    table: sa.Table,
+    keys: list[str],
+    values: Sequence[str],
+    stamped: pl.DataFrame,
+    source: str,
+) -> pl.DataFrame:
+    day = next(name for name in ("date", "snapshot_date", "ex_date") if name in keys)
+    wanted = sa.select(*(table.c[name] for name in (*keys, *values, KNOWN_AT))).where(
+        table.c.source == source,
+        table.c[day].between(stamped[day].min(), stamped[day].max()),
+    )
+    return _newest(read(engine, wanted.order_by(*(table.c[name] for name in (*keys, KNOWN_AT)))), keys)
+
+
+def _newest(versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Keep the last of each run of equal `keys`; `versions` come sorted by these and then by when they were known."""
+    following = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys)
+    return versions.filter(following)
+
+
+def _quarantined(broken: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
+    payload = pl.struct(*BARS).struct.json_encode()
+    held = broken.with_columns(
+        pl.lit(arrival.source).alias("source"),
+        pl.lit(schema.bars.name).alias("table_name"),
+        payload.alias("payload"),
+        pl.col("reasons").list.sort().list.join(",").alias("reasons"),
+        pl.lit(arrival.at).dt.cast_time_unit("us").alias(KNOWN_AT),
+        *_arrived(arrival),
+    )
+    return held.with_columns(
+        pl.concat_str("payload", "reasons").hash(seed=0).cast(pl.String).alias("row_hash"),
+    ).unique("row_hash", maintain_order=True)
+
+
+def _held_already(engine: sa.Engine, source: str) -> pl.DataFrame:
+    return read(engine, sa.select(schema.quarantine.c.row_hash).where(schema.quarantine.c.source == source))
+
+
+def _batches_already(engine: sa.Engine, source: str) -> pl.DataFrame:
+    return read(engine, sa.select(schema.batches.c.content).where(schema.batches.c.source == source))
+
+
+def _batch(
+    good: pl.DataFrame,
+    broken: pl.DataFrame,
+    findings: Sequence[DataclassInstance],
+    rows_new: int,
+    arrival: Arrival,
+) -> pl.DataFrame:
+    everything = pl.concat([good.select(list(BARS)), broken.select(list(BARS))])
+    return pl.DataFrame(
+        {
+            "source": [arrival.source],
+            "content": [frame_content(everything)],
+            "first_date": [everything[DATE].min()],
+            "last_date": [everything[DATE].max()],
+            "rows_in": [everything.height],
+            "rows_new": [rows_new],
+            "rows_quarantined": [broken.height],
+            "findings": [json.dumps([asdict(finding) for finding in findings], default=str)],
+            INGESTED_AT: [arrival.at],
+        },
+        schema_overrides={"first_date": pl.Date, "last_date": pl.Date, INGESTED_AT: pl.Datetime("us", "UTC")},
+    )

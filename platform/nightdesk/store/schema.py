@@ -1,0 +1,205 @@
+"""The store's tables, for SQLite and PostgreSQL alike; migrations under infra/ bring a database to this state."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from nightdesk.tables import BASIS, DATE, INGESTED_AT, KNOWN_AT, SYMBOL
+
+metadata = sa.MetaData()
+
+
+class Utc(sa.TypeDecorator[dt.datetime]):
+    """An aware instant, kept as UTC: SQLite stores no time zone, so it is taken off there and put back on reading."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        """Turn an aware instant into what the database keeps."""
+        if value is None:
+            return None
+        moment = value.astimezone(dt.UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        """Give an aware instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+_NAME = sa.String(64)
+_HASH = sa.String(64)
+_INSTANT = Utc()
+
+
+def _knowledge() -> list[sa.Column[object]]:
+    """The three columns of every input table: known from when, arrived when, known how."""
+    return [
+        sa.Column(KNOWN_AT, _INSTANT, primary_key=True),
+        sa.Column(INGESTED_AT, _INSTANT, nullable=False),
+        sa.Column(BASIS, sa.String(8), nullable=False),
+    ]
+
+
+bars = sa.Table(
+    "bars",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column(DATE, sa.Date, primary_key=True),
+    sa.Column("open", sa.Double),
+    sa.Column("high", sa.Double),
+    sa.Column("low", sa.Double),
+    sa.Column("close", sa.Double),
+    sa.Column("volume", sa.Double),
+    *_knowledge(),
+    sqlite_with_rowid=False,
+)
+
+corporate_actions = sa.Table(
+    "corporate_actions",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column("ex_date", sa.Date, primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("value", sa.Double, nullable=False),
+    *_knowledge(),
+)
+
+membership = sa.Table(
+    "membership",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("index_name", _NAME, primary_key=True),
+    sa.Column("snapshot_date", sa.Date, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column("name", sa.Text),
+    sa.Column("sector", sa.Text),
+    *_knowledge(),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("table_name", _NAME, primary_key=True),
+    sa.Column("row_hash", _HASH, primary_key=True),
+    sa.Column(SYMBOL, _NAME),
+    sa.Column(DATE, sa.Date),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    *_knowledge(),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("content", _HASH, primary_key=True),
+    sa.Column("first_date", sa.Date),
+    sa.Column("last_date", sa.Date),
+    sa.Column("rows_in", sa.BigInteger, nullable=False),
+    sa.Column("rows_new", sa.BigInteger, nullable=False),
+    sa.Column("rows_quarantined", sa.BigInteger, nullable=False),
+    sa.Column("findings", sa.Text, nullable=False),
+    sa.Column(INGESTED_AT, _INSTANT, nullable=False),
+)
+
+nights = sa.Table(
+    "nights",
+    metadata,
+    sa.Column("night_id", _HASH, primary_key=True),
+    sa.Column("realm", _NAME, nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("content", _HASH, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("summary", sa.Text),
+    sa.Column("run_id", _HASH),
+    sa.Column("started_at", _INSTANT, nullable=False),
+    sa.Column("ended_at", _INSTANT),
+    sa.Index("nights_by_date", "realm", "as_of"),
+)
+
+stages = sa.Table(
+    "stages",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("stage", _NAME, primary_key=True),
+    sa.Column("content", _HASH, primary_key=True),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("finished_at", _INSTANT, nullable=False),
+)
+
+walk_forward = sa.Table(
+    "walk_forward",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("mean", sa.Double),
+    sa.Column("lower", sa.Double),
+    sa.Column("upper", sa.Double),
+    sa.Column("days", sa.Integer, nullable=False),
+    sa.Column("edge", sa.Double),
+    sa.Column("edge_lower", sa.Double),
+    sa.Column("edge_upper", sa.Double),
+    sa.Column("rival", _NAME),
+    sa.Column("recipe", _HASH),
+    sa.Column("version", sa.String(16)),
+    sa.Column("model_content", _HASH),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("model", _NAME),
+    sa.Column("model_content", _HASH),
+    sa.Column("version", sa.String(16)),
+    sa.Column("skill", sa.String(16)),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("moves_alias", sa.Boolean, nullable=False),
+    sa.Column("confirmed", sa.Boolean, nullable=False),
+    sa.Column("decided_at", _INSTANT, nullable=False),
+)
+
+forecasts = sa.Table(
+    "forecasts",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("served", sa.Boolean, nullable=False),
+    sa.Column("model_content", _HASH, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+matured = sa.Table(
+    "matured",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("served", sa.Boolean, nullable=False),
+    sa.Column("exit_date", sa.Date, nullable=False),
+    sa.Column("scored_on", sa.Date, nullable=False),
+    sa.Column("rank_ic", sa.Double),
+    sa.Column("symbols", sa.Integer, nullable=False),
+)

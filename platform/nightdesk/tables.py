@@ -1,0 +1,63 @@
+"""Every column and table once: name, dtype, unit, key; the store's schema and every frame are made from these.
+
+Input tables are bitemporal: `known_at` is the instant (UTC) from which a row could have been used, `ingested_at`
+the instant it arrived here, `basis` how `known_at` came about (`rule`: the source's publication rule, for a declared
+load of history; `observed`: the later of rule and arrival). Rows are added, never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+SYMBOL: Final = "symbol"
+DATE: Final = "date"
+OPEN: Final = "open"
+HIGH: Final = "high"
+LOW: Final = "low"
+CLOSE: Final = "close"
+VOLUME: Final = "volume"
+PRICES: Final = (OPEN, HIGH, LOW, CLOSE)
+HORIZON: Final = "horizon"
+MODEL: Final = "model"
+SCORE: Final = "score"
+FORWARD_RETURN: Final = "forward_return"
+KNOWN_AT: Final = "known_at"
+INGESTED_AT: Final = "ingested_at"
+BASIS: Final = "basis"
+RULE: Final = "rule"
+OBSERVED: Final = "observed"
+
+BARS: Final[Mapping[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    DATE: pl.Date(),
+    OPEN: pl.Float64(),
+    HIGH: pl.Float64(),
+    LOW: pl.Float64(),
+    CLOSE: pl.Float64(),
+    VOLUME: pl.Float64(),
+}
+"""A frame of bars: one row a symbol and trading day, sorted by both; prices in the instrument's currency, volume in
+units traded (shares, coins); a value the source does not have is null."""
+
+MEMBERSHIP: Final[Mapping[str, pl.DataType]] = {
+    "index_name": pl.String(),
+    "snapshot_date": pl.Date(),
+    SYMBOL: pl.String(),
+    "name": pl.String(),
+    "sector": pl.String(),
+}
+"""Members of an index as its list was published on `snapshot_date`; `symbol` as that list spells it."""
+
+CORPORATE_ACTIONS: Final[Mapping[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    "ex_date": pl.Date(),
+    "kind": pl.String(),
+    "value": pl.Float64(),
+}
+"""What happened to a share, one row a symbol, ex-date and kind: `split` (value: new shares for one old) or `dividend`
+(value: the instrument's currency a share); prices from the open of `ex_date` on are without it."""

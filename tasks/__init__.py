@@ -1,0 +1,1 @@
+"""Prefect tasks: one file a stage; a body reads refs, calls the library, returns a ref."""

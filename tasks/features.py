@@ -1,0 +1,25 @@
+"""The panel as known tonight, and the features made from it."""
+
+from __future__ import annotations
+
+from nightdesk.features.build import build_features
+from nightdesk.operations.night import Night
+from nightdesk.store.features import FeatureTable
+from nightdesk.store.inputs import bars_as_known
+from nightdesk.store.refs import FrameRef, save_frame
+from tasks.ingest import Ingested
+from tasks.stage import stage
+
+
+@stage("panel")
+def panel(night: Night, ingested: Ingested) -> FrameRef:
+    """Read all bars as they are known at tonight's cut-off."""
+    del ingested  # its content is part of this stage's key: new rows, new panel
+    bars = bars_as_known(night.engine, night.source.facts.name, night.cutoff, last=night.as_of)
+    return save_frame(night.scratch, "panel", bars)
+
+
+@stage("features")
+def features(night: Night, bars: FrameRef) -> FeatureTable:
+    """Bring the feature store up to tonight."""
+    return build_features(night.home.features, bars.read())

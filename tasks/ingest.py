@@ -1,0 +1,90 @@
+"""Bars in: fetched from the source, checked, good rows to the store and broken ones to quarantine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightdesk.operations.night import Night
+from nightdesk.quality.bars import check_bars
+from nightdesk.quality.finding import Finding
+from nightdesk.quality.gate import refuse_unless_accepted
+from nightdesk.quality.thresholds import Thresholds
+from nightdesk.store.files import content_of
+from nightdesk.store.inputs import (
+    batch_ending,
+    last_loaded,
+    load_bars,
+    load_membership,
+    quarantined,
+    symbols_on,
+)
+from nightdesk.store.refs import FrameRef, save_frame
+from tasks.stage import nightly_task, stage
+
+ONE_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch after its checks: rows to load, rows to hold, and what was found; none of it where nothing was new.
+
+    Its content is its source and its end, not its rows: a batch that was loaded just before a kill comes back empty,
+    and is the same batch.
+    """
+
+    content: str
+    good: FrameRef
+    broken: FrameRef
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What tonight's batch did: rows offered, rows new, what was noted; rows held by reason, over all known tonight."""
+
+    content: str
+    rows_in: int
+    rows_new: int
+    quarantined: tuple[tuple[str, int], ...]
+    notes: tuple[tuple[str, int, str], ...]
+
+
+@nightly_task("fetch")
+def fetch(night: Night) -> FrameRef:
+    """Fetch the bars that the store has not been offered yet, up to tonight."""
+    loaded = last_loaded(night.engine, night.source.facts.name)
+    bars = night.source.bars(None if loaded is None else loaded + ONE_DAY, night.as_of)
+    return save_frame(night.scratch, "batch", bars)
+
+
+@nightly_task("check")
+def check(night: Night, batch: FrameRef) -> Checked:
+    """Check the batch; one past its thresholds stops the night here, with every finding at once."""
+    name = night.source.facts.name
+    loaded = last_loaded(night.engine, name)
+    days = night.days(night.source.first_day() if loaded is None else loaded + ONE_DAY)
+    limits = night.settings.quality
+    thresholds = Thresholds(broken_share=limits.max_broken_share, thin_day_share=limits.min_symbol_share)
+    before = None if loaded is None else symbols_on(night.engine, name, loaded)
+    verdict = check_bars(batch.read(), days, thresholds, symbols_before=before)
+    refuse_unless_accepted(verdict)
+    good = save_frame(night.scratch, "good", verdict.good)
+    broken = save_frame(night.scratch, "broken", verdict.broken)
+    return Checked(content_of(name, night.as_of), good, broken, verdict.findings)
+
+
+@stage("load")
+def load(night: Night, checked: Checked) -> Ingested:
+    """Load what was checked, in one transaction; say what tonight's batch brought."""
+    source, arrival = night.source, night.arrival()
+    load_membership(night.engine, source.membership(night.as_of), arrival)
+    if checked.good.rows + checked.broken.rows:
+        load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
+    batch = batch_ending(night.engine, source.facts.name, night.as_of)
+    held = quarantined(night.engine, source.facts.name, night.as_of)
+    reasons = held.select(pl.col("reasons").str.split(",").explode().value_counts()).unnest("reasons")
+    counts = reasons.sort("count", "reasons", descending=[True, False]).rows()
+    return Ingested(batch.content, batch.rows_in, batch.rows_new, tuple(counts), batch.notes)

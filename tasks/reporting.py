@@ -1,0 +1,169 @@
+"""The morning report, and the summary that a night leaves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
+
+from nightdesk.home import Home
+from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.night import Night
+from nightdesk.operations.reporting import Intake, gather
+from nightdesk.operations.serving import Served
+from nightdesk.publish.publication import PUBLISHED, Publication
+from nightdesk.report.page import render
+from nightdesk.report.write import write_page
+from nightdesk.store.decisions import Serving, newest_walk_forward
+from nightdesk.store.features import FeatureTable
+from nightdesk.store.files import content_of
+from nightdesk.store.refs import FrameRef
+from nightdesk.tables import HORIZON
+from tasks.ingest import Ingested
+from tasks.serving import Logged
+from tasks.stage import nightly_task, stage
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A ref to a written page."""
+
+    content: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A model's or baseline's walk-forward rank IC with its 95 % interval; None where undefined."""
+
+    horizon: int
+    model: str
+    kind: str
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    days: int
+    edge_lower: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NightSummary:
+    """How a night ended: what came in, whether it trained, who is served, the top of the ranking, where to look."""
+
+    realm: str
+    as_of: dt.date
+    status: str
+    reasons: tuple[str, ...]
+    rows_in: int
+    rows_new: int
+    quarantined: tuple[tuple[str, int], ...]
+    trained: bool
+    training_reason: str
+    failed_fits: tuple[str, ...]
+    walk_forward_as_of: dt.date | None
+    scores: tuple[Score, ...]
+    serving: tuple[Serving, ...]
+    top: tuple[tuple[int, tuple[str, ...]], ...]
+    matured: int
+    forecasts: int
+    report: str
+    store: str
+    tracking: str
+
+
+@stage("report")
+def report(
+    night: Night,
+    ingested: Ingested,
+    bars: FrameRef,
+    table: FeatureTable,
+    training: TrainingDecision,
+    served: Served,
+    matured: Logged,
+    publication: Publication,
+) -> Page:
+    """Write the morning report."""
+    del matured  # its content is part of this stage's key
+    intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes)
+    ranking = _ranking(night, publication)
+    html = render(gather(night, intake, bars.read(), table, training, served.models, publication, ranking))
+    path = night.home.report(night.realm, night.as_of)
+    write_page(path, html)
+    return Page(content_of(html), str(path))
+
+
+@nightly_task("summarise")
+def summarise(
+    night: Night,
+    ingested: Ingested,
+    training: TrainingDecision,
+    failed_fits: tuple[str, ...],
+    served: Served,
+    matured: Logged,
+    forecasts: Logged,
+    publication: Publication,
+    page: Page,
+) -> NightSummary:
+    """Sum the night up; with a Prefect run around it, the summary is an artifact of that run too."""
+    walked = newest_walk_forward(night.engine, night.realm, night.as_of)
+    shown = walked.select(HORIZON, "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
+    summary = NightSummary(
+        night.realm,
+        night.as_of,
+        publication.status,
+        publication.reasons,
+        ingested.rows_in,
+        ingested.rows_new,
+        ingested.quarantined,
+        training.train,
+        training.reason,
+        failed_fits,
+        walked["as_of"].max(),  # type: ignore[arg-type]
+        tuple(Score(**row) for row in shown.iter_rows(named=True)),
+        served.models,
+        _top(_ranking(night, publication), night.settings.top),
+        matured.rows,
+        forecasts.rows,
+        page.path,
+        night.engine.url.render_as_string(hide_password=True),
+        night.tracking.uri,
+    )
+    if FlowRunContext.get() is not None:
+        create_markdown_artifact(_markdown(summary), key=f"night-{night.realm}", description=f"Night of {night.as_of}")
+    return summary
+
+
+def _ranking(night: Night, publication: Publication) -> pl.DataFrame:
+    if publication.status != PUBLISHED:
+        return pl.DataFrame(schema=RANKING)
+    return pl.read_parquet(Home(night.settings.home).published / publication.folder / "ranking.parquet")
+
+
+RANKING = {
+    HORIZON: pl.Int64,
+    "rank": pl.Int64,
+    "symbol": pl.String,
+    "score": pl.Float64,
+    "percentile": pl.Float64,
+    "close": pl.Float64,
+    "model": pl.String,
+}
+
+
+def _top(ranking: pl.DataFrame, count: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    head = ranking.filter(pl.col("rank") <= count).group_by(HORIZON, maintain_order=True).agg("symbol")
+    return tuple((horizon, tuple(symbols)) for horizon, symbols in head.iter_rows())
+
+
+def _markdown(summary: NightSummary) -> str:
+    served = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in summary.serving)
+    top = "\n".join(f"- {horizon} days: {', '.join(symbols)}" for horizon, symbols in summary.top)
+    return (
+        f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
+        f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
+        f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
+        f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n## Top of the ranking\n\n{top}\n"
+    )

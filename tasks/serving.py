@@ -1,0 +1,74 @@
+"""Who is served, what is forecast, what came of earlier forecasts, and what is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import polars as pl
+
+from nightdesk.faults import reach
+from nightdesk.monitoring.matured import score_matured
+from nightdesk.operations import serving
+from nightdesk.operations.night import Night
+from nightdesk.operations.serving import Served
+from nightdesk.operations.training import Tested
+from nightdesk.publish.publication import Publication
+from nightdesk.publish.publication import publish as write_publication
+from nightdesk.publish.ranking import ranking
+from nightdesk.store.decisions import serving_on
+from nightdesk.store.features import FeatureTable
+from nightdesk.store.files import content_of, frame_content
+from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores
+from nightdesk.store.refs import FrameRef
+from nightdesk.tables import CLOSE, DATE, SYMBOL
+from tasks.stage import stage
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A ref to tonight's rows in a log: their content and number."""
+
+    content: str
+    rows: int
+
+
+@stage("mature")
+def mature(night: Night, bars: FrameRef) -> Logged:
+    """Score the forecasts whose exit price is known tonight."""
+    waiting = awaiting(night.engine, night.realm, night.as_of)
+    panel = bars.read()
+    scored = score_matured(waiting, panel, night.days(panel[DATE].min()), night.realm)  # type: ignore[arg-type]
+    log_scores(night.engine, scored)
+    return Logged(frame_content(scored), scored.height)
+
+
+@stage("promote")
+def promote(night: Night, tested: tuple[Tested, ...]) -> Served:
+    """Decide and carry out who is served; with no fits tonight, whoever was served still is."""
+    if tested:
+        serving.decide(night, tested)
+    models = tuple(
+        one for one in serving_on(night.engine, night.realm, night.as_of) if one.horizon in night.settings.horizons
+    )
+    return Served(content_of([(one.horizon, one.content) for one in models]), models)
+
+
+@stage("forecast")
+def forecast(night: Night, table: FeatureTable, served: Served) -> Logged:
+    """Log what every model says tonight, before anybody can know what comes of it."""
+    said = serving.forecast(night, table, served)
+    reach("forecast:said")
+    log_forecasts(night.engine, night.realm, night.as_of, said)
+    return Logged(frame_content(said), said.height)
+
+
+@stage("publish")
+def publish(night: Night, bars: FrameRef, logged: Logged, served: Served) -> Publication:
+    """Publish the ranking, or refuse with the reasons."""
+    del logged  # its content is part of this stage's key
+    closes = bars.read().filter(pl.col(DATE) == night.as_of).select(SYMBOL, CLOSE)
+    ranked = ranking(forecasts_of(night.engine, night.realm, night.as_of), closes)
+    lacking = sorted(set(night.settings.horizons) - {one.horizon for one in served.models})
+    reasons = tuple(f"no model is served at horizon {horizon}" for horizon in lacking)
+    models = [{key: value for key, value in asdict(one).items() if key != "version"} for one in served.models]
+    return write_publication(night.home.published, night.realm, night.as_of, ranked, models, reasons)

@@ -1,0 +1,31 @@
+"""Whether to train tonight, and the fits if so."""
+
+from __future__ import annotations
+
+from nightdesk.monitoring.retraining import TrainingDecision, decide_training
+from nightdesk.operations.night import Night
+from nightdesk.operations.training import Tested, examine_baselines, examine_recipe
+from nightdesk.store.decisions import last_trained
+from nightdesk.store.features import FeatureTable
+from nightdesk.store.refs import FrameRef
+from tasks.stage import stage
+
+
+@stage("decide-training")
+def decide(night: Night, bars: FrameRef) -> TrainingDecision:
+    """Decide whether tonight trains, and why."""
+    trained = last_trained(night.engine, night.realm, night.as_of, night.settings.horizons)
+    days = night.days(bars.read()["date"].min())  # type: ignore[arg-type]
+    return decide_training(night.mode, trained, days, night.settings.training.retrain_after)
+
+
+@stage("fit")
+def fit(night: Night, table: FeatureTable, bars: FrameRef, recipe: str, horizon: int) -> Tested:
+    """Fit and test one recipe at one horizon; its own task, so that one that fails fails alone."""
+    return examine_recipe(night, table, bars.read(), recipe, horizon)
+
+
+@stage("baselines")
+def baselines(night: Night, table: FeatureTable, bars: FrameRef, horizon: int) -> tuple[Tested, ...]:
+    """Test every baseline at one horizon."""
+    return examine_baselines(night, table, bars.read(), horizon)

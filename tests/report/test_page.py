@@ -1,0 +1,417 @@
+"""The page says what the record says, shows no gap as a number, escapes all and needs nothing but itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from report_samples import AS_OF, FRAMES, HORIZONS, matured, minimal, quarantined, ranking, rich, walk_forward
+
+from nightdesk.errors import UnknownName
+from nightdesk.report.contents import NightReport, ServedModel, Survivorship
+from nightdesk.report.page import render
+from nightdesk.report.write import write_page
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+HEADINGS = [
+    "nightdesk",
+    "The ranking",
+    "How far to trust it",
+    "What came of earlier forecasts",
+    "The data",
+    "The features",
+]
+
+
+class Page(HTMLParser):
+    """Visible text, tags, attributes and rows of a page; an unbalanced tag is an error."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.headings: list[str] = []
+        self.rows: list[list[str]] = []
+        self.words: list[str] = []
+        self.css: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            self.css.append(data)
+            return
+        self.words.append(data)
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] = f"{self.rows[-1][-1]}{data}"
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings[-1] += data
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def rows_of(self, name: str) -> list[list[str]]:
+        """Cells of the rows with a cell that is, or starts with the word, `name`."""
+        return [row for row in self.rows if any(re.match(rf"{re.escape(name)}(served)?$", cell) for cell in row)]
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(render(rich()))
+
+
+@pytest.fixture(scope="module")
+def bare() -> Page:
+    return Page(render(minimal()))
+
+
+def test_tells_everything_in_order(page: Page) -> None:
+    assert page.headings == HEADINGS
+    for said in (
+        "Friday, 30 June 2017 · realm live · source sample",
+        "lightgbm at 5 and 20 days and ridge at 60 days",
+        "Unproven: no evidence yet that it beats the best baseline.",
+        "not as a reason to trade",
+        "walk-forward, as of 2017-06-30, on 795 to 850 days",
+        "equal-weighted cosine variance, Lazarus et al. 2018",
+        "501 symbols over 1,107 trading days since 2013-02-08",
+        "502 rows came in, 501 of them new",
+        "152 of 653 symbols that were members of SP500 at some time have no bars: every result here is",
+        "only scale-free features are used",
+        "Prices exclude dividends",
+        "Research, not advice",
+        "Times are UTC",
+        "Code nightdesk 0.1.0 (3f1c2ab)",
+    ):
+        assert said in page.text
+
+
+def test_ranking_shows_both_ends_of_every_horizon(page: Page) -> None:
+    shown = [int(row[0]) for row in page.rows if len(row) == 5 and row[0].isdigit()]
+    assert shown == [*range(1, 11), *range(497, 502)] * len(HORIZONS)
+    assert page.text.count("486 between") == len(HORIZONS)
+    first = ranking().row(0, named=True)
+    expected = ["1", first["symbol"], f"{first['score']:+.4f}", "100.0", f"{first['close']:,.2f}"]
+    assert expected in page.rows
+    assert "close, USD" in page.text
+
+
+@pytest.mark.parametrize(("symbols", "rows", "between"), [(1, 1, None), (13, 13, None), (15, 15, None), (16, 15, 1)])
+def test_a_short_ranking_names_nobody_twice(symbols: int, rows: int, between: int | None) -> None:
+    short = ranking(max(symbols, 2)).filter(pl.col("rank") <= symbols, pl.col("horizon") == 5)
+    found = Page(render(rich(ranking=short)))
+    assert sum(len(row) == 5 and row[0].isdigit() for row in found.rows) == rows
+    assert ("between" in found.text) is (between is not None)
+
+
+def test_a_symbol_without_forecast_or_price_is_not_zero() -> None:
+    frame = pl.DataFrame(
+        [
+            (5, 1, "AAA", 0.01, 1.0, None),
+            (5, 2, "BBB", 1e-6, None, 0.000012),
+            (5, None, "CCC", None, None, 3.0),
+        ],
+        schema=FRAMES["ranking"],
+        orient="row",
+    )
+    found = Page(render(rich(ranking=frame)))
+    assert ["1", "AAA", "+0.0100", "100.0", "–"] in found.rows
+    assert ["2", "BBB", "+1.0e−06", "–", "1.2e-05"] in found.rows
+    assert "1 without a forecast" in found.text
+    assert "CCC" not in found.text
+
+
+def test_undefined_is_undefined_and_a_beaten_baseline_is_named(page: Page) -> None:
+    assert [row[1] for row in page.rows_of("constant")] == ["undefined"] * len(HORIZONS)
+    assert [row[1] for row in page.rows_of("equal_weight")] == ["undefined"] * len(HORIZONS)
+    boosted = [row for row in page.rows_of("lightgbm") if row[0].startswith("lightgbm")]
+    assert [row[-1] for row in boosted] == [
+        "beats it (momentum)",
+        "does not beat it (momentum)",
+        "does not beat it (momentum)",
+    ]
+    assert boosted[0][1] == "+0.034 +0.023 to +0.045"
+    assert page.rows_of("reversal")[0][1] == "−0.008 −0.019 to +0.003"
+
+
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_a_model_without_interval_or_rival_beats_nobody(gap: float | None) -> None:
+    row = (5, "young", "model", gap, gap, gap, 12, gap, gap, gap, None)
+    found = Page(render(rich(walk_forward=pl.DataFrame([row], FRAMES["walk_forward"], orient="row"))))
+    assert found.rows_of("young") == [["young", "undefined", "12", "undefined", "undefined"]]
+    assert "nan" not in found.text.lower()
+
+
+def test_an_edge_of_exactly_zero_does_not_beat() -> None:
+    row = (5, "even", "model", 0.02, 0.01, 0.03, 500, 0.01, 0.0, 0.02, "momentum")
+    found = Page(render(rich(walk_forward=pl.DataFrame([row], FRAMES["walk_forward"], orient="row"))))
+    assert found.rows_of("even")[0][-1] == "does not beat it (momentum)"
+
+
+def test_matured_counts_served_nights_only(page: Page) -> None:
+    rows = [row for row in page.rows if len(row) == 5 and row[2].startswith("60 1 undefined")]
+    values = matured().filter(pl.col("served"), pl.col("horizon") == 5)["rank_ic"].drop_nulls()
+    assert [row[:2] for row in rows] == [[f"{horizon} days", "lightgbm"] for horizon in HORIZONS]
+    assert rows[0][3] == str((values > 0).sum())
+    assert rows[0][4].startswith(f"{values.mean():+.3f}".replace("-", "−"))
+    # 59 nights are too few for 20 and 60 days, of which an interval needs at least three spans.
+    assert ["too few nights" in row[4] for row in rows] == [False, True, True]
+    assert "shadow" not in page.text
+
+
+def test_matured_without_a_defined_night_has_no_picture() -> None:
+    silent = matured(3).with_columns(pl.lit(None).alias("rank_ic"))
+    found = Page(render(rich(matured=silent, walk_forward=pl.DataFrame(schema=FRAMES["walk_forward"]))))
+    assert "3 matured, but the rank IC of none of them is defined" in found.text
+    assert "svg" not in found.tags
+    assert [row[-1] for row in found.rows if "3 3 undefined" in row] == ["undefined"] * len(HORIZONS)
+
+
+def test_matured_but_never_served_says_so() -> None:
+    shadows = matured(4).filter(~pl.col("served"))
+    assert "none of them was served" in Page(render(rich(matured=shadows))).text
+
+
+def test_quarantine_is_counted_by_reason_and_collapsed_when_long(page: Page) -> None:
+    assert page.rows_of("missing_price")[0] == ["missing_price", "17"]
+    assert page.rows_of("ohlc_order")[0] == ["ohlc_order", "5"]
+    assert page.rows_of("price_range")[0] == ["price_range", "5"]
+    assert ["Q00", "2017-05-01", "ohlc_order, price_range"] in page.rows
+    assert ("details", "open", "") not in page.attributes
+    short = Page(render(rich(quarantined=quarantined(15))))
+    assert ("details", "open", "") in short.attributes
+    assert sum(row[0].startswith("Q") for row in short.rows) == 15
+
+
+def test_a_flood_of_quarantine_is_cut_and_says_so() -> None:
+    many = pl.concat([quarantined(50)] * 11)
+    found = Page(render(rich(quarantined=many)))
+    assert "The first 500 of 550 rows in quarantine" in found.text
+    assert sum(bool(re.match(r"Q\d\d$", row[0])) for row in found.rows) == 500
+
+
+def test_features_show_what_is_missing(page: Page) -> None:
+    assert page.rows_of("momentum_252_21")[0][-1] == "0.0"
+    assert page.rows_of("reversal_5")[0][-1] == "2.5"
+    assert page.rows_of("volatility_60")[0][-1] == "–"
+    assert "3 features; 1 of them lack a value" in page.text
+
+
+def test_a_night_with_nothing_says_so_everywhere(bare: Page) -> None:
+    assert bare.headings == HEADINGS
+    for said in (
+        "refused",
+        "thin_day: 3 of 501 symbols have a bar",
+        "Nothing was published for Friday, 30 June 2017",
+        "Do not act on this page",
+        "No model was trained this night: the data was refused",
+        "its ranking is not published, and not shown",
+        "No walk-forward result exists",
+        "No served forecast has matured yet",
+        "Survivorship is unknown",
+        "No row is in quarantine",
+        "No features were made this night",
+    ):
+        assert said in bare.text
+    assert "svg" not in bare.tags
+    assert "table" not in bare.tags
+
+
+def test_a_refused_night_shows_no_ranking_even_if_there_is_one() -> None:
+    text = Page(render(rich(status="refused", status_reasons=("smoke prediction failed",)))).text
+    assert ranking().row(0, named=True)["symbol"] not in text
+    assert "Who would be served; nothing of theirs was published" in text
+    assert "Take it as a list" not in text
+
+
+def test_a_stale_night_says_so_before_anything_else() -> None:
+    found = Page(render(rich(status="stale", status_reasons=("ridge failed: the model of 2017-06-23 answered",))))
+    assert ("span", "class", "badge stale") in found.attributes
+    assert "ridge failed: the model of 2017-06-23 answered" in found.text
+    assert "It is stale: read the reasons" in found.text
+    assert "no reason was recorded" in Page(render(rich(status="stale"))).text
+
+
+def test_skill_is_proven_only_where_it_is_called_so() -> None:
+    served = tuple(
+        ServedModel(h, "ridge", "1", AS_OF, AS_OF, skill)
+        for h, skill in zip(HORIZONS, ("proven", "unproven", ""), strict=True)
+    )
+    text = Page(render(rich(serving=served))).text
+    assert "Proven at 5 days: it beat the best baseline" in text
+    assert "Unproven at 20 and 60 days: no evidence yet that it beats the best baseline" in text
+    nobody = Page(render(rich(serving=()))).text
+    assert "No model is served as of Friday, 30 June 2017" in nobody
+    assert "Nothing here is to be acted on yet" in nobody
+
+
+def test_survivorship_in_full_and_a_price_basis_of_each_kind() -> None:
+    full = Page(render(rich(survivorship=Survivorship("SP500", 653, 0), price_basis="raw"))).text
+    assert "All 653 symbols that were members of SP500 at some time have bars." in full
+    assert "Prices are raw" in full
+    assert "scale-free" not in full
+
+
+def test_unknown_words_are_refused() -> None:
+    with pytest.raises(UnknownName, match="status must be one of 3 known ones, got 'done'"):
+        render(rich(status="done"))
+    with pytest.raises(UnknownName, match="price basis must be one of 3 known ones, got 'guessed'"):
+        render(rich(price_basis="guessed"))
+
+
+HOSTILE = "<b>&\"'<script>$x_1$</script></svg>-->"
+
+
+def hostile() -> NightReport:
+    """Every text that comes from outside is hostile."""
+
+    def bad(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        return frame.with_columns(pl.lit(HOSTILE).alias(column) for column in columns)
+
+    base = rich()
+    return replace(
+        base,
+        realm=HOSTILE, source=HOSTILE, currency=HOSTILE, status="stale", status_reasons=(HOSTILE,),
+        training_reason=HOSTILE, code=HOSTILE,
+        serving=(ServedModel(5, HOSTILE, HOSTILE, AS_OF, AS_OF, HOSTILE),),
+        walk_forward=bad(base.walk_forward, "model", "rival"),
+        ranking=bad(base.ranking, "symbol"),
+        matured=bad(base.matured, "model"),
+        quarantined=bad(base.quarantined, "symbol", "reasons"),
+        notes=bad(base.notes, "rule", "meaning"),
+        features=bad(base.features, "feature", "unit", "meaning"),
+        survivorship=Survivorship(HOSTILE, 2, 1),
+    )  # fmt: skip
+
+
+def test_hostile_text_stays_text(page: Page) -> None:
+    found = Page(render(hostile()))
+    assert found.text.count(HOSTILE) > 20
+    assert set(found.tags) <= set(page.tags) | {"ul", "li"}
+    assert not {"b", "script"} & set(found.tags)
+    labels = [value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")]
+    assert len(labels) == 2 * len(HORIZONS)
+    assert HOSTILE in labels[0]
+
+
+@pytest.mark.parametrize("made", [rich, minimal, hostile])
+def test_refers_to_nothing_outside(made: object) -> None:
+    text = render(made())  # type: ignore[operator]
+    found = Page(text)
+    assert not {"script", "link", "iframe", "img", "object", "embed", "base", "form", "image"} & set(found.tags)
+    names = {"href", "src", "srcset", "xlink:href", "action", "data", "poster", "background", "cite"}
+    pointers = [value for _, name, value in found.attributes if name in names]
+    assert all(value.startswith("#") for value in pointers)
+    styles = found.css + [value for _, name, value in found.attributes if not name.startswith("aria-")]
+    assert all(inner.startswith("#") for style in styles for inner in re.findall(r"url\(['\"]?([^)]*)", style))
+    assert not any("@import" in style for style in styles)
+    assert not any(name.startswith("on") for _, name, _ in found.attributes)
+    outward = {(name, value) for _, name, value in found.attributes if "://" in value}
+    assert all(name.startswith("xmlns") for name, _ in outward)
+
+
+def test_pointers_inside_the_page_meet_one_target(page: Page) -> None:
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    wanted = {v[1:] for _, name, v in page.attributes if name in ("xlink:href", "aria-labelledby") and v[0] == "#"}
+    wanted |= {value for _, name, value in page.attributes if name == "aria-labelledby"}
+    assert wanted
+    assert wanted <= set(ids)
+
+
+def test_is_accessible(page: Page) -> None:
+    assert ("html", "lang", "en") in page.attributes
+    assert page.tags.count("table") == page.tags.count("caption") > 0
+    heads = [row for row in page.rows if row[0] in ("rank", "model", "horizon", "symbol", "reason", "note", "feature")]
+    scopes = [value for tag, name, value in page.attributes if (tag, name) == ("th", "scope")]
+    assert page.tags.count("th") == len(scopes)
+    assert scopes.count("col") == sum(map(len, heads))
+    pictures = page.tags.count("svg")
+    assert pictures == 2 * len(HORIZONS)
+    assert page.attributes.count(("svg", "role", "img")) == pictures
+    labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert "lightgbm (model) +0.034, +0.023 to +0.045" in labels[0]
+    assert "constant (baseline) undefined" in labels[0]
+    assert labels[3].startswith("Rank IC of 59 matured nights at 5 days ahead, forecast from 2017-01-03 to ")
+
+
+def test_equal_reports_give_equal_bytes_in_any_process_and_language() -> None:
+    program = "from report_samples import rich; from nightdesk.report.page import render; import sys; "
+    program += "sys.stdout.buffer.write(render(rich()).encode())"
+    elsewhere = {
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYTHONHASHSEED": "7",
+        "LC_ALL": "C",
+    }
+    elsewhere |= {"TZ": "Asia/Tokyo", "PATH": os.environ["PATH"]}
+    other = subprocess.run([sys.executable, "-c", program], env=elsewhere, capture_output=True, check=True).stdout
+    assert render(rich()).encode() == render(rich()).encode() == other
+
+
+def test_a_changed_number_changes_the_pictures() -> None:
+    moved = walk_forward().with_columns(pl.col("mean") + 0.001)
+    drawings = [re.findall(r"<svg.*?</svg>", render(one), re.DOTALL) for one in (rich(), rich(walk_forward=moved))]
+    assert [a == b for a, b in zip(*drawings, strict=True)] == [False] * 3 + [True] * 3
+
+
+def test_drawing_leaves_matplotlib_as_it_was() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    render(rich())
+    assert dict(mpl.rcParams) == before
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_carries_no_wall_clock_time() -> None:
+    years = {int(year) for year in re.findall(r"\b(20\d\d)-\d\d-\d\d", render(rich()))}
+    assert years == {2013, 2017}
+    assert "matplotlib" not in render(rich()).lower()
+    assert str(dt.datetime.now(dt.UTC).year) not in render(rich())
+
+
+def test_write_replaces_the_page_whole(tmp_path: Path) -> None:
+    target = tmp_path / "2017" / "night.html"
+    write_page(target, "an old and longer page")
+    write_page(target, "– new\n")
+    assert target.read_bytes() == "– new\n".encode()
+    assert [path.name for path in target.parent.iterdir()] == ["night.html"]
+
+
+def test_write_keeps_the_old_page_when_it_fails(tmp_path: Path) -> None:
+    target = tmp_path / "night.html"
+    write_page(target, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_page(target, "half \ud800")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["night.html"]
