@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import click
 import typer
@@ -64,23 +64,23 @@ def nightly(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run one night: ingest, check, features, training where due, forecasts, report."""
-    from flows.show import follow_progress, night_failed, show_summary
-
     settings = _prepare()
-    from flows.nightly import NightParameters
+    from flows.nightly import REPEATED, SKIPPED, NightParameters
     from flows.nightly import nightly as flow
+    from flows.show import follow_progress, night_failed, show_summary
     from nightdesk.operations.night import LIVE, plan_night
+    from tasks.reporting import NightSummary
 
     asked = None if as_of is None else as_of.date()
     # Planned here first, so that a wrong date is one line before any server is started.
     plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
     follow_progress(quiet)
     state = flow(NightParameters(as_of=asked, train=train), return_state=True)
-    if state.name == "Skipped":
+    if state.name == SKIPPED:
         _fail(state.message or "", BUSY)
     if not state.is_completed():
         _fail(night_failed(state), FAILED)
-    show_summary(state.result(), settings)
+    show_summary(cast(NightSummary, state.result()), settings, repeated=state.name == REPEATED)
 
 
 @app.command()
@@ -93,13 +93,12 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run past nights again, each with only what was known then, in a realm of their own."""
-    from flows.show import follow_progress, night_failed, show_replay
-
     settings = _prepare()
     from pydantic import ValidationError
 
     from flows.replay import ReplayParameters, nights_to_replay
     from flows.replay import replay as flow
+    from flows.show import follow_progress, night_failed, show_replay
     from nightdesk.errors import BadInput
 
     try:
@@ -122,17 +121,19 @@ def predict(
     realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
 ) -> None:
     """Show the last published forecasts of one symbol, and how far to trust them."""
+    settings = _prepare()
     from flows.show import show_prediction
 
-    show_prediction(_prepare(), realm, symbol.upper())
+    show_prediction(settings, realm, symbol.upper())
 
 
 @app.command()
 def models(realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live") -> None:
     """List who is served at each horizon, and the newest fits beside them."""
+    settings = _prepare()
     from flows.show import show_models
 
-    show_models(_prepare(), realm)
+    show_models(settings, realm)
 
 
 @app.command()
@@ -141,26 +142,29 @@ def history(
     on: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Who was served on this date.")] = None,
 ) -> None:
     """List nights and decisions; with --on, who was served on a date, and why."""
+    settings = _prepare()
     from flows.show import show_history
 
-    show_history(_prepare(), realm, None if on is None else on.date())
+    show_history(settings, realm, None if on is None else on.date())
 
 
 @app.command()
 def settings() -> None:
     """List every setting: its name, environment variable, value now, and meaning."""
+    current = _prepare()
     from flows.show import show_settings
 
-    show_settings(_prepare())
+    show_settings(current)
 
 
 @app.command()
 def doctor() -> None:
     """Check whether this machine can run a night; exit code 1 where it cannot."""
+    current = _prepare()
     from flows.show import show_checks
     from nightdesk.operations.doctor import examine
 
-    checks = examine(_prepare(), dt.datetime.now(dt.UTC))
+    checks = examine(current, dt.datetime.now(dt.UTC))
     show_checks(checks)
     if not all(check.sound for check in checks):
         sys.exit(FAILED)

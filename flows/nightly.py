@@ -14,17 +14,21 @@ from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.night import LIVE, Night, plan_night
-from nightdesk.operations.running import Started, running
+from nightdesk.operations.running import running
 from nightdesk.operations.training import Tested
 from nightdesk.settings import read_settings
 from nightdesk.store.features import FeatureTable
-from nightdesk.store.nights import done_summary
 from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.reporting import NightSummary, report, summarise
 from tasks.serving import forecast, mature, promote, publish
 from tasks.training import baselines, decide, fit
+
+SKIPPED, REPEATED = "Skipped", "DoneBefore"
+"""Names of completed states in which no night ran: another process runs it, or it was done before."""
+
+SUMMARY = TypeAdapter(NightSummary)
 
 
 class NightParameters(BaseModel):
@@ -58,24 +62,20 @@ def run_name() -> str:
 
 
 @flow(name="nightly", flow_run_name=run_name)
-def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # type: ignore[call-arg]  # noqa: B008
+def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # noqa: B008
     """Run one night: ingest, check, build features, train where due, forecast, publish, report."""
     now = dt.datetime.now(dt.UTC)
     night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, now)
     try:
         with running(night, flow_run.get_id(), lambda: dt.datetime.now(dt.UTC)) as started:
             close_prefect_orphans(started.orphans)
-            return Completed(data=run_once(night, started), message=f"night of {night.as_of} done")
+            if started.summary is None:
+                summary = stages(night)
+                started.summary = SUMMARY.dump_json(summary).decode()
+                return Completed(data=summary, message=f"night of {night.as_of} done")
+            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message="done before")
     except NightLocked as busy:
-        return Completed(name="Skipped", message=str(busy))
-
-
-def run_once(night: Night, started: Started) -> NightSummary:
-    """Give what a finished night of the same settings and code left, or run it."""
-    known = done_summary(night.engine, night.key)
-    summary = _SUMMARY.validate_json(known) if known is not None else stages(night)
-    started.summary = _SUMMARY.dump_json(summary).decode()
-    return summary
+        return Completed(name=SKIPPED, message=str(busy))
 
 
 def stages(night: Night) -> NightSummary:
@@ -102,6 +102,3 @@ def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Teste
     fitted = tuple(state.result() for state in states.values() if state.is_completed())
     beside = tuple(one for horizon in night.settings.horizons for one in baselines(night, table, bars, horizon))
     return fitted + beside, tuple(name for name, state in states.items() if not state.is_completed())
-
-
-_SUMMARY = TypeAdapter(NightSummary)

@@ -11,7 +11,7 @@ from prefect.states import Crashed
 
 
 def close_prefect_orphans(run_ids: Iterable[str]) -> None:
-    """Mark the flow runs `run_ids` as crashed, unless they have ended; one that this server never knew is passed over."""
+    """Mark the flow runs `run_ids` as crashed, unless they have ended; one unknown to this server is left."""
     for run_id in run_ids:
         with get_client(sync_client=True) as client:
             try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import cast
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.nightly import NightParameters, nightly
@@ -60,6 +60,6 @@ def replay(parameters: ReplayParameters) -> list[NightSummary]:
     days = nights_to_replay(read_settings(), parameters, dt.datetime.now(dt.UTC))
     summaries = []
     for day in days:
-        state: State[NightSummary] = nightly(NightParameters(as_of=day, realm=parameters.realm), return_state=True)  # type: ignore[call-arg]
-        summaries.append(state.result())
+        state = nightly(NightParameters(as_of=day, realm=parameters.realm), return_state=True)
+        summaries.append(cast(NightSummary, state.result()))
     return summaries

@@ -31,7 +31,10 @@ def console() -> Console:
 
 
 def follow_progress(quiet: bool) -> None:
-    """Show each stage on standard error as it ends."""
+    """Show each stage on standard error as it ends; Prefect's own lines go to its records, not to the screen."""
+    for prefect in (logging.getLogger(), logging.getLogger("prefect")):
+        for own in prefect.handlers:
+            own.setLevel(logging.CRITICAL)
     log = logging.getLogger("nightdesk")
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     handler = logging.StreamHandler()
@@ -46,9 +49,16 @@ def night_failed(state: Any) -> str:
     return f"the night failed, and earlier forecasts are marked stale: {what}"
 
 
-def show_summary(summary: NightSummary, settings: Settings) -> None:
-    """Show how a night ended."""
+def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -> None:
+    """Show how a night ended; `repeated` where it had ended before, and nothing was run again."""
     out = console()
+    if repeated:
+        out.print(
+            "This night was done before, so nothing was run again: its forecasts are logged and never change. "
+            "To see what other settings or code would do: "
+            f"nightdesk replay --from {summary.as_of} --to {summary.as_of} --realm NAME",
+            soft_wrap=True,
+        )
     out.print(f"\nNight of {summary.as_of} ({summary.realm}): {summary.status}{_because(summary.reasons)}")
     held = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined) or "none"
     out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new; in quarantine so far: {held}")
@@ -116,7 +126,7 @@ def show_models(settings: Settings, realm: str) -> None:
     shown = walked.select("horizon", "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
     out = console()
     out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(serving)))
-    out.print(_score_table([Score(**row) for row in shown.iter_rows(named=True)], walked["as_of"].max()))
+    out.print(_score_table([Score(**row) for row in shown.iter_rows(named=True)], max(walked["as_of"].to_list())))
 
 
 def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
@@ -138,8 +148,14 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
     ]
     out.print(_table("Nights", ("as of", "status", "started (UTC)", "reason"), rows))
     made = [
-        tuple(str(row[name]) if row[name] is not None else "" for name in ("as_of", "horizon", "action", "model"))
-        + (row["version"] or "", row["reasons"])
+        (
+            str(row["as_of"]),
+            str(row["horizon"]),
+            row["action"],
+            row["model"] or "",
+            row["version"] or "",
+            row["reasons"],
+        )
         for row in all_decisions(engine, realm).iter_rows(named=True)
     ]
     out.print(_table("Decisions", ("as of", "horizon", "action", "model", "version", "reasons"), made))

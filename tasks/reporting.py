@@ -165,5 +165,6 @@ def _markdown(summary: NightSummary) -> str:
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
         f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
-        f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n## Top of the ranking\n\n{top}\n"
+        f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n"
+        f"## Top of the ranking\n\n{top}\n"
     )

@@ -14,6 +14,7 @@ NightdeskError
     ├── ForecastConflict      a logged forecast would have to change
     ├── ModelBroken           a smoke prediction failed, or an artifact is not what was registered
     ├── NightLocked           another process runs the same night
+    ├── NightDone             the night is done, and what was asked would change it
     └── NothingThere          what was asked for does not exist yet
 """
 
@@ -88,6 +89,10 @@ class ModelBroken(PermanentError):
 
 class NightLocked(PermanentError):
     """Another process runs the night of the same date and realm."""
+
+
+class NightDone(PermanentError):
+    """The night is done, and what was asked would change it."""
 
 
 class NothingThere(PermanentError):

@@ -36,7 +36,7 @@ def last_trading_day(code: str, moment: dt.datetime) -> dt.date:
     session = calendar.date_to_session(pd.Timestamp(day), direction="previous")
     if calendar.session_close(session).to_pydatetime() > moment:
         session = calendar.previous_session(session)
-    return session.date()
+    return session.date()  # type: ignore[no-any-return]
 
 
 def session_close(code: str, day: dt.date) -> dt.datetime:
@@ -45,7 +45,7 @@ def session_close(code: str, day: dt.date) -> dt.datetime:
     Raises BadDate where `day` is no trading day.
     """
     check_trading_day(code, day)
-    return _calendar(code).session_close(pd.Timestamp(day)).to_pydatetime()
+    return _calendar(code).session_close(pd.Timestamp(day)).to_pydatetime()  # type: ignore[no-any-return]
 
 
 def session_closes(code: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]:
@@ -67,9 +67,7 @@ def check_trading_day(code: str, day: dt.date) -> None:
         return
     before = calendar.date_to_session(stamp, direction="previous").date()
     after = calendar.date_to_session(stamp, direction="next").date()
-    raise BadDate(
-        f"the as-of date must be a trading day of {code}, got {day} ({day:%A}): choose {before} or {after}"
-    )
+    raise BadDate(f"the as-of date must be a trading day of {code}, got {day} ({day:%A}): choose {before} or {after}")
 
 
 def _within(code: str, day: dt.date) -> None:

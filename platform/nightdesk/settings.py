@@ -54,9 +54,7 @@ class TrainingSettings(_Group):
     retrain_after: int = Field(5, ge=1, description="Trading days after which the recipes are fitted again")
     folds: int = Field(4, ge=1, le=20, description="Test blocks of the purged walk-forward")
     first_train: int = Field(504, ge=60, description="Trading days before the first test block")
-    every: int = Field(
-        5, ge=1, description="Train on each such trading day: overlapping labels repeat themselves"
-    )
+    every: int = Field(5, ge=1, description="Train on each such trading day: overlapping labels repeat themselves")
     threads: int = Field(0, ge=0, description="Threads of a fit; 0: one for each core")
     seed: int = Field(20130208, ge=0, description="Seed of every random choice")
 
@@ -79,15 +77,13 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".nightdesk"), description="Folder of all state")
-    horizons: tuple[Horizon, ...] = Field(
-        (5, 20, 60), description="Forecast horizons, in trading days, 1 to 60"
-    )
+    horizons: tuple[Horizon, ...] = Field((5, 20, 60), description="Forecast horizons, in trading days, 1 to 60")
     top: int = Field(10, ge=1, le=500, description="Length of the ranking shown in summary and report")
-    source: SourceSettings = SourceSettings()  # type: ignore[call-arg]
-    store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
-    quality: QualitySettings = QualitySettings()  # type: ignore[call-arg]
-    training: TrainingSettings = TrainingSettings()  # type: ignore[call-arg]
-    tracking: TrackingSettings = TrackingSettings()  # type: ignore[call-arg]
+    source: SourceSettings = SourceSettings()
+    store: StoreSettings = StoreSettings()
+    quality: QualitySettings = QualitySettings()
+    training: TrainingSettings = TrainingSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @field_validator("horizons")
     @classmethod
@@ -134,9 +130,7 @@ def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
         if isinstance(value, _Group):
             for inner, description in type(value).model_fields.items():
                 variable = f"NIGHTDESK_{name}__{inner}".upper()
-                rows.append(
-                    (f"{name}.{inner}", variable, str(getattr(value, inner)), description.description or "")
-                )
+                rows.append((f"{name}.{inner}", variable, str(getattr(value, inner)), description.description or ""))
         else:
             rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
     return rows

@@ -8,8 +8,6 @@ load of history; `observed`: the later of rule and arrival). Rows are added, nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl

@@ -41,9 +41,7 @@ def walk(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def bars() -> pl.DataFrame:
-    return pl.concat(
-        [walk("AAA", 640, 1), walk("BBB", 90, 2, 100), walk("CCC", 560, 3, 40), walk("DDD", 640, 4)]
-    )
+    return pl.concat([walk("AAA", 640, 1), walk("BBB", 90, 2, 100), walk("CCC", 560, 3, 40), walk("DDD", 640, 4)])
 
 
 def feature(bars: pl.DataFrame, indicator: Indicator) -> pl.Series:
@@ -138,9 +136,7 @@ def _centred_on_all_history(runs: Runs, close: Values) -> Values:
     ("compute", "every"), [(_tomorrow, 37), (_tomorrow_on_one_day, 1), (_centred_on_all_history, 37)]
 )
 def test_one_days_leak_is_caught(compute: Callable[..., Values], every: int, bars: pl.DataFrame) -> None:
-    leaking = Indicator(
-        "leaking", "test", (CLOSE,), {}, 0, 1, 0.0, "fraction", "looks ahead", "a bug", compute
-    )
+    leaking = Indicator("leaking", "test", (CLOSE,), {}, 0, 1, 0.0, "fraction", "looks ahead", "a bug", compute)
     assert dates_of_leaks(bars.head(280), leaking, every)
 
 

@@ -131,9 +131,7 @@ def log_move(bars: Sequence[Bar], t: int) -> float:
 
 
 def volatility(bars: Sequence[Bar]) -> Column:
-    return from_bar(
-        bars, 60, lambda t: math.sqrt(252) * stdev(log_move(bars, day) for day in range(t - 59, t + 1))
-    )
+    return from_bar(bars, 60, lambda t: math.sqrt(252) * stdev(log_move(bars, day) for day in range(t - 59, t + 1)))
 
 
 def natr(bars: Sequence[Bar]) -> Column:

@@ -97,9 +97,7 @@ def test_unsorted_and_repeated_bars_are_refused(table: pl.DataFrame) -> None:
     ],
 )
 def test_impossible_values_are_refused(table: pl.DataFrame, column: str, value: float, rule: str) -> None:
-    broken = table.with_columns(
-        pl.when(pl.int_range(6) == 4).then(value).otherwise(pl.col(column)).alias(column)
-    )
+    broken = table.with_columns(pl.when(pl.int_range(6) == 4).then(value).otherwise(pl.col(column)).alias(column))
     with pytest.raises(BadInput, match=f"{rule}.* for B on 2016-01-05: let the quality gate"):
         feature_matrix(broken, ["mfi_14"])
 
@@ -153,9 +151,7 @@ def test_version_changes_with_the_definition(fields: dict[str, object]) -> None:
 
 def test_version_ignores_the_wording() -> None:
     indicator = INDICATORS["sma_gap_20"]
-    assert version_of([changed(indicator, meaning="else", unit="else", source="else")]) == version_of(
-        [indicator]
-    )
+    assert version_of([changed(indicator, meaning="else", unit="else", source="else")]) == version_of([indicator])
 
 
 def test_version_changes_with_code_and_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

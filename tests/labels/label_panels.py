@@ -52,9 +52,7 @@ def usable(price: float | None) -> bool:
     return price is not None and price > 0.0
 
 
-def reference_exit(
-    panel: Panel, symbol: str, entry: int, scheduled: int
-) -> tuple[float | None, int, int, bool] | None:
+def reference_exit(panel: Panel, symbol: str, entry: int, scheduled: int) -> tuple[float | None, int, int, bool] | None:
     """Price, day of fill, day known, delisted; None where it is not known on the last day."""
     bars, count = panel.bars, len(panel.days)
     if scheduled >= count:

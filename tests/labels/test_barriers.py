@@ -65,9 +65,7 @@ def reference_row(panel: Panel, symbol: str, position: int, horizon: int, up: fl
 @given(panels(), st.integers(1, 15), st.sampled_from([0.3, 1.0, 2.0]), st.sampled_from([0.5, 1.0]))
 def test_equals_a_plain_loop(panel: Panel, horizon: int, up: float, down: float) -> None:
     labels = triple_barrier(panel.frame, panel.days, horizon, up, down)
-    rows = [
-        reference_row(panel, symbol, position, horizon, up, down) for symbol, position in sorted(panel.bars)
-    ]
+    rows = [reference_row(panel, symbol, position, horizon, up, down) for symbol, position in sorted(panel.bars)]
     days = dict(enumerate(panel.days))
     expected = [(days.get(row[0]), row[1], days[row[2]], *row[3:]) for row in rows if row is not None]
     columns = ("exit_date", "at_open", "known_date", "barrier", "forward_return", "delisted")

@@ -55,9 +55,7 @@ def test_a_label_once_known_never_changes(panel: Panel, horizons: list[int], dat
 
 def test_a_delisting_is_known_on_the_tenth_day_without_a_bar() -> None:
     days = [dt.date(2021, 3, 1) + dt.timedelta(days=step) for step in range(30)]
-    bars = pl.DataFrame(
-        {"symbol": "GONE", "date": days[:5], "open": 10.0, "close": [10.0, 10.0, 10.0, 10.0, 4.0]}
-    )
+    bars = pl.DataFrame({"symbol": "GONE", "date": days[:5], "open": 10.0, "close": [10.0, 10.0, 10.0, 10.0, 4.0]})
     assert forward_returns(bars, days[:14], [3]).height == 1
     labels = forward_returns(bars, days[:15], [3])
     assert labels["forward_return"].to_list() == pytest.approx([0.0, -0.6, -0.6, -0.6, None])
@@ -69,9 +67,7 @@ def test_real_prices_over_a_holiday() -> None:
     bars = pl.read_parquet(SAMPLE).filter(pl.col("symbol").is_in(["A", "AAPL"])).sort("symbol", "date")
     labels = forward_returns(bars, bars["date"].unique().sort().to_list(), [5, 20])
     row = labels.row(
-        by_predicate=(pl.col("symbol") == "A")
-        & (pl.col("date") == dt.date(2013, 2, 8))
-        & (pl.col("horizon") == 5),
+        by_predicate=(pl.col("symbol") == "A") & (pl.col("date") == dt.date(2013, 2, 8)) & (pl.col("horizon") == 5),
         named=True,
     )
     assert row["entry_date"] == dt.date(2013, 2, 11)

@@ -27,12 +27,7 @@ def market(seed: int, days: int = 30, symbols: int = 40) -> pl.DataFrame:
     )
     gaps = pl.Series(random.choice(6, rows))
     return frame.with_columns(
-        pl.when(gaps == 0)
-        .then(None)
-        .when(gaps == 1)
-        .then(float("nan"))
-        .otherwise(pl.col("score"))
-        .alias("score"),
+        pl.when(gaps == 0).then(None).when(gaps == 1).then(float("nan")).otherwise(pl.col("score")).alias("score"),
         pl.when(gaps == 2).then(None).otherwise(pl.col("forward_return")).alias("forward_return"),
     ).sample(fraction=1.0, shuffle=True, seed=seed)
 

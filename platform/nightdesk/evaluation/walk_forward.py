@@ -55,9 +55,7 @@ class WalkForward:
     fits: tuple[FoldFit, ...]
 
 
-def fit_recipe(
-    features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, plan: Plan
-) -> tuple[Fitted, int]:
+def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, plan: Plan) -> tuple[Fitted, int]:
     """Fit `recipe` on every `plan.every`-th trading day whose label has matured; returns the model and its rows."""
     return _fit(features, labels, recipe, plan, plan.days, plan.days[-1])
 

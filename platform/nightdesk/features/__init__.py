@@ -54,9 +54,7 @@ def registered() -> Mapping[str, Indicator]:
                 f"{indicator!r}: correct {entry.value!r}"
             )
         if entry.name in joined:
-            raise BadInput(
-                f"feature names must be unique, got a second {entry.name!r} from {entry.value!r}: rename it"
-            )
+            raise BadInput(f"feature names must be unique, got a second {entry.name!r} from {entry.value!r}: rename it")
         joined[entry.name] = indicator
     return MappingProxyType(joined)
 

@@ -21,8 +21,6 @@ def build_features(root: Path, bars: pl.DataFrame) -> FeatureTable:
     chain = day_chain(bars)
     missing = missing_days(root, version, chain)
     matrix = (
-        feature_matrix(bars).filter(pl.col(DATE).is_in(missing))
-        if missing
-        else bars.select("symbol", DATE).clear()
+        feature_matrix(bars).filter(pl.col(DATE).is_in(missing)) if missing else bars.select("symbol", DATE).clear()
     )
     return write_days(root, version, matrix, chain, len(missing))

@@ -52,8 +52,7 @@ VOLATILITY_60 = Indicator(
     look_back=61,
     tolerance=0.0,
     unit="fraction a year of 252 days",
-    meaning="sample standard deviation of the last 60 daily log returns of the close, annualised; 0 where"
-    " constant",
+    meaning="sample standard deviation of the last 60 daily log returns of the close, annualised; 0 where constant",
     source="Hull 2018, Options, Futures, and Other Derivatives, section 15.4",
     compute=close_volatility,
 )

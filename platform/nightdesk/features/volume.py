@@ -31,9 +31,7 @@ def money_flow(runs: Runs, high: Values, low: Values, close: Values, volume: Val
     return 100.0 * ratio(window_mean(runs, inflow, window), window_mean(runs, flow, window), 0.5)
 
 
-def chaikin_money_flow(
-    runs: Runs, high: Values, low: Values, close: Values, volume: Values, window: int
-) -> Values:
+def chaikin_money_flow(runs: Runs, high: Values, low: Values, close: Values, volume: Values, window: int) -> Values:
     """Chaikin's money flow, -1 to 1; 0 where nothing was traded."""
     side = ratio((close - low) - (high - close), high - low, 0.0)
     return ratio(window_mean(runs, side * volume, window), window_mean(runs, volume, window), 0.0)
@@ -48,8 +46,7 @@ VOLUME_RATIO_20 = Indicator(
     look_back=20,
     tolerance=0.0,
     unit="ratio",
-    meaning="volume over the mean volume of the last 20 bars, this one included; 1 where nothing was traded"
-    " in them",
+    meaning="volume over the mean volume of the last 20 bars, this one included; 1 where nothing was traded in them",
     source="Gervais, Kaniel & Mingelgrin 2001, Journal of Finance 56(3)",
     compute=volume_ratio,
 )

@@ -78,9 +78,7 @@ def triple_barrier(
     check_horizon(horizon)
     for name, multiple in (("upper", upper), ("lower", lower)):
         if not multiple > 0.0:
-            raise BadInput(
-                f"{name} must be a multiple of volatility above zero, got {multiple}: choose for example 1"
-            )
+            raise BadInput(f"{name} must be a multiple of volatility above zero, got {multiple}: choose for example 1")
     wide = spread(bars, days, (OPEN, HIGH, LOW, CLOSE, DAILY_VOLATILITY))
     rows = np.flatnonzero(wide.position + 1 + horizon < len(wide.days))
     return _labels(wide, rows, horizon, upper, lower)

@@ -24,9 +24,7 @@ FLAT_SIGMAS: Final = 0.43
 """A third of a normal distribution lies within 0.43 standard deviations: three classes of equal size."""
 
 
-def with_direction(
-    labels: pl.DataFrame, round_trip_cost: float, flat_sigmas: float = FLAT_SIGMAS
-) -> pl.DataFrame:
+def with_direction(labels: pl.DataFrame, round_trip_cost: float, flat_sigmas: float = FLAT_SIGMAS) -> pl.DataFrame:
     """Add what direction a forward return took, and the signal that would have been right.
 
     Flat is an absolute return under the larger of `round_trip_cost` and k sigma root-h: `flat_sigmas` times

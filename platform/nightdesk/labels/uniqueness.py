@@ -42,18 +42,14 @@ def average_uniqueness(labels: pl.DataFrame, days: Sequence[dt.date]) -> pl.Seri
     """
     check_columns(labels, (SYMBOL, HORIZON, ENTRY_DATE, EXIT_DATE, AT_OPEN))
     if labels[HORIZON].n_unique() > 1:
-        raise BadInput(
-            f"labels must be of one horizon, got {sorted(labels[HORIZON].unique())}: weight each by itself"
-        )
+        raise BadInput(f"labels must be of one horizon, got {sorted(labels[HORIZON].unique())}: weight each by itself")
     known = labels[EXIT_DATE].is_not_null().to_numpy()
     calendar = np.asarray(days, dtype="datetime64[D]")
     held = labels.filter(known)
     first = np.searchsorted(calendar, held[ENTRY_DATE].to_numpy())
     after = np.searchsorted(calendar, held[EXIT_DATE].to_numpy()) + ~held[AT_OPEN].to_numpy()
     weights = np.full(labels.height, np.nan)
-    weights[known] = _uniqueness(
-        held[SYMBOL].rank("dense").to_numpy().astype(np.int64) - 1, first, after, len(days)
-    )
+    weights[known] = _uniqueness(held[SYMBOL].rank("dense").to_numpy().astype(np.int64) - 1, first, after, len(days))
     return pl.Series("uniqueness", weights, nan_to_null=True)
 
 

@@ -57,9 +57,7 @@ def _before(steps: FloatArray) -> FloatArray:
     return np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
 
 
-def _labels(
-    wide: Wide, variance: FloatArray, gaps: FloatArray, horizon: int, annual_days: int
-) -> pl.DataFrame:
+def _labels(wide: Wide, variance: FloatArray, gaps: FloatArray, horizon: int, annual_days: int) -> pl.DataFrame:
     rows = np.flatnonzero(wide.position + 1 + horizon < len(wide.days))
     symbol, entry = wide.symbol[rows], wide.position[rows] + 1
     leave = entry + horizon

@@ -71,9 +71,7 @@ def spread(bars: pl.DataFrame, days: Sequence[dt.date], columns: Sequence[str]) 
     check_columns(bars, [SYMBOL, DATE, *columns])
     calendar = np.asarray(days, dtype="datetime64[D]")
     if not len(calendar) or (np.diff(calendar) <= np.timedelta64(0, "D")).any():
-        raise BadDate(
-            f"trading days must be in strict order, got {len(calendar)} that are not: sort and de-duplicate"
-        )
+        raise BadDate(f"trading days must be in strict order, got {len(calendar)} that are not: sort and de-duplicate")
     dates = bars[DATE].to_numpy()
     position = np.searchsorted(calendar, dates)
     known = calendar[np.minimum(position, len(calendar) - 1)] == dates
@@ -84,7 +82,5 @@ def spread(bars: pl.DataFrame, days: Sequence[dt.date], columns: Sequence[str]) 
     present = np.zeros((int(symbol.max(initial=-1)) + 1, len(calendar)), dtype=np.bool_)
     present[symbol, position] = True
     if present.sum() != bars.height:
-        raise BadInput(
-            f"a symbol must have one bar a day, got {bars.height - present.sum()} more: keep the newest"
-        )
+        raise BadInput(f"a symbol must have one bar a day, got {bars.height - present.sum()} more: keep the newest")
     return Wide(bars, calendar, symbol, position, present)

@@ -1,4 +1,4 @@
-"""MLflow's tracking and registry: every fit a run, every recipe's fit a registered version, found again after a kill."""
+"""MLflow's tracking and registry: every fit a run, every model a version, found again after a kill."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def log_runs(tracking: Tracking, runs: Sequence[Run], parent: str | None = None)
             client(tracking).set_terminated(run_id)
 
 
-def log_model(
-    tracking: Tracking, run: Run, bundle: Bundle, horizon: int, example: pl.DataFrame
-) -> ModelVersion:
+def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, example: pl.DataFrame) -> ModelVersion:
     """Record a fit with its model, and register it; found again, not repeated, where that was done before a kill.
 
     `example` is a few rows of features: the signature, and what the logged model's first scores are made from.
@@ -145,9 +143,7 @@ def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame
     return str(info.model_uri)
 
 
-def _register(
-    tracking: Tracking, name: str, run_id: str, uri: str, content: str, bundle: Bundle
-) -> ModelVersion:
+def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str, bundle: Bundle) -> ModelVersion:
     import mlflow
 
     own = client(tracking)
@@ -172,8 +168,9 @@ def _start(tracking: Tracking, run: Run, tags: Mapping[str, str]) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
     own = client(tracking)
-    experiment = own.get_experiment_by_name(_experiment(tracking)).experiment_id
-    started = own.create_run(experiment, run_name=run.name, tags={_KEY: run.key, _NIGHT: run.night, **tags})
+    started = own.create_run(
+        _experiment_id(tracking), run_name=run.name, tags={_KEY: run.key, _NIGHT: run.night, **tags}
+    )
     now = started.info.start_time
     own.log_batch(
         started.info.run_id,
@@ -189,9 +186,11 @@ def _finished(tracking: Tracking, night: str) -> list[Any]:
 
 
 def _runs(tracking: Tracking, wanted: str) -> list[Any]:
-    own = client(tracking)
-    experiment = own.get_experiment_by_name(_experiment(tracking)).experiment_id
-    return list(own.search_runs([experiment], filter_string=wanted, max_results=5000))
+    return list(client(tracking).search_runs([_experiment_id(tracking)], filter_string=wanted, max_results=5000))
+
+
+def _experiment_id(tracking: Tracking) -> str:
+    return str(client(tracking).get_experiment_by_name(_experiment(tracking)).experiment_id)  # type: ignore[union-attr]
 
 
 def _experiment(tracking: Tracking) -> str:

@@ -24,9 +24,7 @@ class Ranking:
 
 RANKINGS: Mapping[str, Ranking] = {
     "constant": Ranking("constant", "says the same of every symbol; its rank IC is undefined", pl.lit(0.0)),
-    "equal_weight": Ranking(
-        "equal_weight", "holds every symbol alike; it ranks none, so no rank IC", pl.lit(1.0)
-    ),
+    "equal_weight": Ranking("equal_weight", "holds every symbol alike; it ranks none, so no rank IC", pl.lit(1.0)),
     "momentum": Ranking("momentum", "return of the last year without its last month", pl.col(MOMENTUM)),
     "reversal": Ranking("reversal", "the last week's losers first", pl.col(REVERSAL)),
     "low_volatility": Ranking("low_volatility", "the calmest of the last 60 days first", -pl.col(VOLATILITY)),

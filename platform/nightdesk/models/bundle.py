@@ -44,9 +44,7 @@ class Bundle:
         """Score rows of a frame that has the manifest's feature columns; a null counts as missing."""
         lacking = [name for name in self.manifest.features if name not in features.columns]
         if lacking:
-            raise ModelBroken(
-                f"the model needs {len(self.manifest.features)} features, got none called {lacking[0]!r}"
-            )
+            raise ModelBroken(f"the model needs {len(self.manifest.features)} features, got none called {lacking[0]!r}")
         return self.fitted.predict(to_matrix(features, self.manifest.features))
 
 

@@ -45,9 +45,7 @@ class GradientBoostingFamily:
             "force_row_wise": True,
             "num_threads": threads,
         }
-        data = lgb.Dataset(
-            training.features, training.target, weight=training.weight, params={**own, **fixed}
-        )
+        data = lgb.Dataset(training.features, training.target, weight=training.weight, params={**own, **fixed})
         booster = lgb.train({**own, **fixed}, data, num_boost_round=int(parameters["rounds"]))
         # A booster that comes from text predicts as one that is read back later: the same numbers before and after.
         return FittedBooster(lgb.Booster(model_str=booster.model_to_string()))

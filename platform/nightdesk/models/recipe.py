@@ -53,9 +53,7 @@ class Fitted(Protocol):
 class Family(Protocol):
     """A model family: how to fit it, and how to load what it saved."""
 
-    def fit(
-        self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int
-    ) -> Fitted:
+    def fit(self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int) -> Fitted:
         """Fit on `training`; the same arguments give the same model on one machine."""
 
     def load(self, folder: Path) -> Fitted:

@@ -76,6 +76,4 @@ class RidgeFamily:
         """Read the numbers back; JSON keeps every bit of a double."""
         numbers = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         intercept = float(numbers.pop("intercept"))
-        return FittedRidge(
-            **{name: np.array(values) for name, values in numbers.items()}, intercept=intercept
-        )
+        return FittedRidge(**{name: np.array(values) for name, values in numbers.items()}, intercept=intercept)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nightdesk.models.bundle import load_bundle
 
 
-class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Served(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
     """A bundle behind MLflow's interface: a frame of features in, one score a row out."""
 
     def load_context(self, context: Any) -> None:

@@ -12,9 +12,7 @@ from nightdesk.scoring.rank_ic import daily_rank_ic
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MODEL, SYMBOL
 
 
-def score_matured(
-    waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], realm: str
-) -> pl.DataFrame:
+def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], realm: str) -> pl.DataFrame:
     """Score forecasts whose label has matured by the last of `days`.
 
     Parameters
@@ -37,7 +35,8 @@ def score_matured(
     ready = _matured(waiting, days)
     if ready.is_empty():
         return ready.select(pl.lit(realm).alias("realm"), "as_of", HORIZON, MODEL).clear()
-    recent = [day for day in days if day >= ready["as_of"].min()]
+    oldest = min(ready["as_of"].to_list())
+    recent = [day for day in days if day >= oldest]
     horizons = sorted(ready[HORIZON].unique())
     labels = forward_returns(bars.filter(pl.col(DATE) >= recent[0]), recent, horizons)
     met = ready.rename({"as_of": DATE}).join(
@@ -49,9 +48,7 @@ def score_matured(
     return (
         daily_rank_ic(met, by=groups)
         .rename({DATE: "as_of"})
-        .with_columns(
-            realm=pl.lit(realm), scored_on=pl.lit(days[-1]), symbols=pl.col("symbols").cast(pl.Int64)
-        )
+        .with_columns(realm=pl.lit(realm), scored_on=pl.lit(days[-1]), symbols=pl.col("symbols").cast(pl.Int64))
         .sort("as_of", HORIZON, MODEL)
     )
 

@@ -36,12 +36,8 @@ def decide_training(
     oldest = min(last for last in trained.values() if last is not None)
     age = sum(day > oldest for day in days)
     if age >= retrain_after:
-        return TrainingDecision(
-            True, f"the last training is {age} trading days old (schedule: {retrain_after})"
-        )
-    return TrainingDecision(
-        False, f"the last training is {age} trading days old, the schedule is {retrain_after}"
-    )
+        return TrainingDecision(True, f"the last training is {age} trading days old (schedule: {retrain_after})")
+    return TrainingDecision(False, f"the last training is {age} trading days old, the schedule is {retrain_after}")
 
 
 def _horizons(horizons: Sequence[int]) -> str:

@@ -131,7 +131,7 @@ def _served(settings: Settings) -> str:
         named = alias_version(tracking, one.horizon)
         if named != one.version:
             raise _Unsound(
-                f"the alias champion at horizon {one.horizon} must name version {one.version}, as the last decision does, "
+                f"the alias champion at horizon {one.horizon} must name version {one.version}, as was decided, "
                 f"got {named}: the registry was changed by hand; set the alias back"
             )
     return ", ".join(f"{one.model} v{one.version} at {one.horizon} ({one.skill})" for one in serving) or "none yet"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.errors import DataRefused
+from nightdesk.errors import DataRefused, NightDone
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
 from nightdesk.promotion.champion import reconcile
@@ -25,9 +25,8 @@ Clock = Callable[[], dt.datetime]
 
 @dataclass(slots=True)
 class Started:
-    """A night under way; `summary` (JSON) is what it leaves when it ends well."""
+    """A night under way; `summary` (JSON) is what it leaves at its end, and stands there where it was done before."""
 
-    night_id: str
     orphans: list[str]
     summary: str | None = None
 
@@ -37,26 +36,37 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
     """Hold the night's lock, mend what killed nights left, and enter how this one ends.
 
     `run_id` is the orchestrator's name for this run; `clock` gives UTC. What an earlier night published counts as stale
-    from now on: its decisions have been filled, or should have been. Raises NightLocked where the date is running.
+    from now on: its decisions have been filled, or should have been. Raises NightLocked where the date is running,
+    NightDone where it is done and training was asked for.
     """
     engine = night.engine
     with nights.held(engine, night.home.locks, night.realm, night.as_of):
+        done = nights.done_summary(engine, night.realm, night.as_of)
+        if done is not None:
+            if night.mode == "always":
+                raise NightDone(
+                    f"a night trains before it forecasts, and that of {night.as_of} ({night.realm}) has forecast already: "
+                    "train on a later one, or replay this one in a realm of its own (nightdesk replay --realm NAME)"
+                )
+            yield Started([], done)
+            return
         orphans = nights.close_orphans(engine, night.realm, night.as_of, clock())
         if orphans:
             _log.warning("closed %d killed start(s) of this night", len(orphans))
         close_orphan_runs(night.tracking, night_tag(night.realm, night.as_of))
         for decision in reconcile(engine, night.tracking):
             _log.warning("carried out the decision of %s for horizon %d", decision.as_of, decision.horizon)
-        started = Started(nights.begin(engine, night.key, run_id, clock()), orphans)
+        night_id = nights.begin(engine, night.key, run_id, clock())
+        started = Started(orphans)
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
         try:
             yield started
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             _tell(night, error, reason.splitlines()[0])
-            nights.end(engine, started.night_id, nights.FAILED, clock(), reason)
+            nights.end(engine, night_id, nights.FAILED, clock(), reason)
             raise
-        nights.end(engine, started.night_id, nights.DONE, clock(), summary=started.summary)
+        nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
 
 

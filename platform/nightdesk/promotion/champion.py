@@ -43,7 +43,7 @@ def alias_version(tracking: Tracking, horizon: int) -> str | None:
 
 
 def _finish(engine: sa.Engine, tracking: Tracking, decision: Decision) -> None:
-    if decision.action in MOVING and decision.moves_alias:
+    if decision.action in MOVING and decision.moves_alias and decision.version is not None:
         name = model_name(decision.realm, decision.horizon)
         client(tracking).set_registered_model_alias(name, CHAMPION, decision.version)
         reach("promote:alias")

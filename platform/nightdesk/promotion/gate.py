@@ -50,6 +50,4 @@ def choose(served_model: str | None, served_recipe: str | None, fits: Sequence[F
         return Choice(KEEP, None, (reason, *faults))
     if same[0].fault is not None:
         return Choice(REFUSE, None, (*faults, f"the former fit of {served_model} stays"))
-    return Choice(
-        REFRESH, same[0].model, (f"the served recipe, {served_model}, fitted on newer data", *faults)
-    )
+    return Choice(REFRESH, same[0].model, (f"the served recipe, {served_model}, fitted on newer data", *faults))

@@ -1,4 +1,4 @@
-"""The smoke prediction: a fit must score tonight's symbols sensibly, as loaded from the registry, before it may serve."""
+"""The smoke prediction: a fit, as loaded from the registry, must score tonight's symbols before it may serve."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Publications: one folder a night and content, a status, and `latest.json`, which only ever moves in one step.
 
-`published`: a night's ranking stands. `refused`: the night would not publish, and says why. `stale`: what `latest` names
-is whole, but a newer night has begun, failed or refused since.
+`published`: a night's ranking stands. `refused`: the night would not publish, and says why. `stale`: what `latest`
+names is whole, but a newer night has begun, failed or refused since.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def publish(
     status = REFUSED if reasons or ranking.is_empty() else PUBLISHED
     content = frame_content(ranking)
     folder = root / realm / str(as_of) / content
-    publication = Publication(
-        content, realm, as_of, status, reasons, str(folder.relative_to(root)), ranking.height
-    )
+    publication = Publication(content, realm, as_of, status, reasons, str(folder.relative_to(root)), ranking.height)
     if status == PUBLISHED:
         document = {
             "format": FORMAT,
@@ -89,7 +87,7 @@ def publish(
                 as_of,
                 f"the night of {as_of} was refused: {'; '.join(reasons) or 'nothing to rank'}",
             )
-        elif _pointer(root, realm) is None or dt.date.fromisoformat(_pointer(root, realm)["as_of"]) <= as_of:  # type: ignore[index]
+        elif not _newer(root, realm, as_of):
             pointer = {
                 "format": FORMAT,
                 "as_of": as_of,
@@ -117,6 +115,12 @@ def latest(root: Path, realm: str) -> Latest:
         )
     as_of = dt.date.fromisoformat(pointer["as_of"])
     return Latest(as_of, pointer["status"], pointer["reason"], root / pointer["folder"])
+
+
+def _newer(root: Path, realm: str, as_of: dt.date) -> bool:
+    """Whether `latest` names a night after `as_of`."""
+    pointer = _pointer(root, realm)
+    return pointer is not None and dt.date.fromisoformat(pointer["as_of"]) > as_of
 
 
 def _mark_stale(root: Path, realm: str, as_of: dt.date, reason: str) -> None:

@@ -91,11 +91,10 @@ def render(report: NightReport) -> str:
         A status or price basis that the page has no words for.
     """
     wording.check_status(report.status)
-    published = report.status != wording.REFUSED
     return _template().render(
         report=report,
-        published=published,
-        ranking=list(_ranking(report.ranking)) if published else [],
+        published=report.status != wording.REFUSED,
+        ranking=list(_ranking(report.ranking)),
         trust=list(_trust(report)),
         days=wording.span(report.walk_forward["days"].drop_nulls()),
         past=list(_past(report.matured)),

@@ -101,11 +101,10 @@ def span(counts: Iterable[int]) -> str:
     return " to ".join(count(end) for end in ends) or MISSING
 
 
-def check_status(status: str) -> str:
-    """Give `status` back; raises UnknownName where the page would not know how to show it."""
+def check_status(status: str) -> None:
+    """Raise UnknownName for a status that the page would not know how to show."""
     if status not in STATUSES:
         raise UnknownName.among("status", status, STATUSES)
-    return status
 
 
 def served_sentence(report: NightReport) -> str:

@@ -24,9 +24,7 @@ def check_horizons(horizons: Sequence[int]) -> None:
     for horizon in horizons:
         check_horizon(horizon)
     if not horizons or len(set(horizons)) != len(horizons):
-        raise BadInput(
-            f"horizons must be one or more, each once, got {list(horizons)}: choose for example 5, 20, 60"
-        )
+        raise BadInput(f"horizons must be one or more, each once, got {list(horizons)}: choose for example 5, 20, 60")
 
 
 def check_columns(frame: pl.DataFrame, wanted: Iterable[str]) -> None:

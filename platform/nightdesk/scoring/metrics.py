@@ -52,9 +52,7 @@ def accuracy(truth: Classes, forecast: Classes) -> float | None:
 def precision(truth: Classes, forecast: Classes, positive: str | int) -> float | None:
     """Share (0 to 1) of forecasts of class `positive` that came true; None where it was never forecast."""
     known, guess = observed_classes(truth, forecast)
-    return (
-        float(sk.precision_score(known == positive, guess == positive)) if np.any(guess == positive) else None
-    )
+    return float(sk.precision_score(known == positive, guess == positive)) if np.any(guess == positive) else None
 
 
 def recall(truth: Classes, forecast: Classes, positive: str | int) -> float | None:

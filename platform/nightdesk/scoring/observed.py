@@ -62,9 +62,7 @@ def observed_classes(truth: Classes, forecast: Classes) -> tuple[npt.NDArray[Any
 def check_lengths(first: int, second: int) -> None:
     """Raise BadInput unless two paired columns are equally long."""
     if first != second:
-        raise BadInput(
-            f"paired values must be equally long, got {first} and {second}: align them by date first"
-        )
+        raise BadInput(f"paired values must be equally long, got {first} and {second}: align them by date first")
 
 
 def _floats(values: Values) -> FloatArray:
@@ -73,6 +71,4 @@ def _floats(values: Values) -> FloatArray:
 
 def _refuse_infinite(array: FloatArray) -> None:
     if np.isinf(array).any():
-        raise BadInput(
-            f"values must be finite or null, got {int(np.isinf(array).sum())} infinite: find their cause"
-        )
+        raise BadInput(f"values must be finite or null, got {int(np.isinf(array).sum())} infinite: find their cause")

@@ -46,8 +46,8 @@ def read(engine: sa.Engine, statement: sa.Select[Any]) -> pl.DataFrame:
         if engine.dialect.name == "sqlite":
             compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})
             values = compiled.construct_params()
-            bound = tuple(_sqlite_value(values[name]) for name in compiled.positiontup or ())  # type: ignore[attr-defined]
-            rows = connection.exec_driver_sql(str(compiled), bound).cursor.fetchall()  # type: ignore[union-attr]
+            bound = tuple(_sqlite_value(values[name]) for name in compiled.positiontup or ())
+            rows = connection.exec_driver_sql(str(compiled), bound).cursor.fetchall()
         else:
             rows = connection.execute(statement).cursor.fetchall()
         schema = {column.name: _dtype(column.type, engine.dialect.name) for column in columns}

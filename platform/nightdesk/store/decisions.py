@@ -113,7 +113,7 @@ def all_decisions(engine: sa.Engine, realm: str) -> pl.DataFrame:
 
 
 def write_walk_forward(engine: sa.Engine, rows: pl.DataFrame) -> None:
-    """Enter the walk-forward results of one night (columns of the table), in the place of earlier ones of that night."""
+    """Enter walk-forward results (columns of the table), in the place of earlier ones of the same night."""
     records = rows.to_dicts()
     nights = {(row["realm"], row["as_of"], row["horizon"]) for row in records}
     with engine.begin() as connection:
@@ -149,7 +149,7 @@ def last_trained(engine: sa.Engine, realm: str, as_of: dt.date, horizons: Sequen
         .group_by(walk_forward.c.horizon)
     )
     with engine.connect() as connection:
-        trained = {horizon: day for horizon, day in connection.execute(wanted)}
+        trained = dict(connection.execute(wanted).tuples().all())
     return {horizon: trained.get(horizon) if horizon in served else None for horizon in horizons}
 
 

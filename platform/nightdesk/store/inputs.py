@@ -16,7 +16,7 @@ from nightdesk.sessions import session_closes
 from nightdesk.store import schema
 from nightdesk.store.bulk import append_all, read
 from nightdesk.store.files import frame_content
-from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, RULE, SYMBOL
+from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, SYMBOL
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -128,10 +128,10 @@ def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime) -> pl.
 
 def last_loaded(engine: sa.Engine, source: str) -> dt.date | None:
     """The newest date that a batch of `source` covered; none before the first one."""
+    wanted = sa.select(sa.func.max(schema.batches.c.last_date)).where(schema.batches.c.source == source)
     with engine.connect() as connection:
-        return connection.scalar(
-            sa.select(sa.func.max(schema.batches.c.last_date)).where(schema.batches.c.source == source)
-        )
+        newest: dt.date | None = connection.scalar(wanted)
+    return newest
 
 
 def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:

@@ -118,17 +118,11 @@ def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime
     return [run for run in runs if run is not None]
 
 
-def done_summary(engine: sa.Engine, key: NightKey) -> str | None:
-    """The summary (JSON) that a finished night of this date, settings and code left; none if there is none."""
-    matching = (nights.c.realm == key.realm, nights.c.as_of == key.as_of, nights.c.content == key.content)
-    newest = sa.select(nights.c.summary).where(*matching, nights.c.status == DONE).order_by(nights.c.ended_at.desc())
-    with engine.connect() as connection:
-        return connection.scalar(newest.limit(1))
-
-
-def newest_done(engine: sa.Engine, realm: str) -> dt.date | None:
-    """The newest as-of date of a realm whose night is done; none before the first."""
-    wanted = sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == realm, nights.c.status == DONE)
+def done_summary(engine: sa.Engine, realm: str, as_of: dt.date) -> str | None:
+    """The summary (JSON) that a finished night of this date left; none if there is none."""
+    wanted = sa.select(nights.c.summary).where(
+        nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == DONE
+    )
     with engine.connect() as connection:
         return connection.scalar(wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,7 +37,7 @@ _HASH = sa.String(64)
 _INSTANT = Utc()
 
 
-def _knowledge() -> list[sa.Column[object]]:
+def _knowledge() -> list[sa.Column[Any]]:
     """The three columns of every input table: known from when, arrived when, known how."""
     return [
         sa.Column(KNOWN_AT, _INSTANT, primary_key=True),
