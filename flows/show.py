@@ -12,7 +12,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from nightdesk.errors import NothingThere, UnknownName
+from nightdesk.errors import NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
 from nightdesk.operations.doctor import Check
 from nightdesk.publish.publication import PUBLISHED, latest
@@ -45,6 +45,8 @@ def follow_progress(quiet: bool) -> None:
 def night_failed(state: Any) -> str:
     """One line for a night that did not complete: its error, and that the last good forecasts stand, marked stale."""
     error = state.result(raise_on_failure=False)
+    if isinstance(error, NightDone):
+        return str(error)
     what = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else state.message
     return f"the night failed, and earlier forecasts are marked stale: {what}"
 
@@ -152,13 +154,12 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
             str(row["as_of"]),
             str(row["horizon"]),
             row["action"],
-            row["model"] or "",
-            row["version"] or "",
+            _model(row),
             row["reasons"],
         )
         for row in all_decisions(engine, realm).iter_rows(named=True)
     ]
-    out.print(_table("Decisions", ("as of", "horizon", "action", "model", "version", "reasons"), made))
+    out.print(_table("Decisions", ("as of", "horizon", "action", "model", "reasons"), made))
 
 
 def show_settings(settings: Settings) -> None:
@@ -202,6 +203,10 @@ def _serving_rows(serving: Iterable[Any]) -> list[tuple[str, ...]]:
 
 def _who(summary: NightSummary) -> str:
     return ", ".join(f"{one.model} v{one.version} at {one.horizon}" for one in summary.serving)
+
+
+def _model(row: dict[str, Any]) -> str:
+    return "" if row["model"] is None else f"{row['model']} v{row['version']}"
 
 
 def _because(reasons: Sequence[str]) -> str:

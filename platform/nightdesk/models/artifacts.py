@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -60,8 +61,10 @@ def model_name(realm: str, horizon: int) -> str:
 
 @lru_cache(maxsize=8)
 def client(tracking: Tracking) -> MlflowClient:
-    """A client of the tracking server, its experiment made; MLflow's telemetry is off before it is imported."""
+    """A client of the tracking server, its experiment made; telemetry is off before MLflow is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     import mlflow
 
     mlflow.set_tracking_uri(tracking.uri)
@@ -144,8 +147,6 @@ def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame
 
 
 def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str, bundle: Bundle) -> ModelVersion:
-    import mlflow
-
     own = client(tracking)
     if not own.search_registered_models(f"name='{name}'"):
         own.create_registered_model(name)
@@ -159,7 +160,7 @@ def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str
         "content": content,
         "skill": "unproven",
     }
-    made = mlflow.register_model(uri, name, tags=tags)
+    made = own.create_model_version(name, source=uri, run_id=run_id, tags=tags)
     return ModelVersion(name, str(made.version), run_id, content)
 
 

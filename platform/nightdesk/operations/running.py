@@ -45,7 +45,7 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
         if done is not None:
             if night.mode == "always":
                 raise NightDone(
-                    f"a night trains before it forecasts, and that of {night.as_of} ({night.realm}) has forecast already: "
+                    f"a night trains before it forecasts, and that of {night.as_of} ({night.realm}) has forecast: "
                     "train on a later one, or replay this one in a realm of its own (nightdesk replay --realm NAME)"
                 )
             yield Started([], done)
