@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, NoReturn, cast
 
-import click
 import typer
 
-from nightdesk.errors import NightdeskError, PermanentError
+from nightdesk.errors import NightdeskError, NightLocked, TransientError
 from nightdesk.home import Home
-from nightdesk.operations.environment import prepare_environment
+from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
 from nightdesk.settings import Settings, read_settings
 
 FAILED, USAGE, BUSY = 1, 2, 75
 """Exit codes: a night or check failed; the command was given something that breaks a rule; try again later."""
 
+ISO, SHOWN = "%Y-%m-%d", "YYYY-MM-DD"
+
+# Typer's own root of all errors of usage, which it exports only by its leaves.
+WrongUsage: type[Exception] = typer.BadParameter.__mro__[2]
+
 app = typer.Typer(
     name="nightdesk",
     help="The overnight desk for market machine learning: honest forecasts, every night.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -32,18 +35,21 @@ Train = Literal["auto", "always", "never"]
 def main() -> None:
     """Run the command line; what goes wrong is one line on standard error and an exit code that is not zero."""
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        _fail(error.format_message(), USAGE)
-    except click.Abort:
+        arguments = sys.argv[1:] or ["--help"]
+        code = app(args=arguments, prog_name="nightdesk", standalone_mode=False)
+    except WrongUsage as error:
+        message: str = error.format_message()  # type: ignore[attr-defined]
+        _fail(" ".join(message.replace("Value error, ", "").split()), USAGE)
+    except typer.Abort:
         _fail("stopped by hand", FAILED)
     except NightdeskError as error:
-        _fail(str(error), USAGE if isinstance(error, PermanentError) else BUSY)
+        later = isinstance(error, TransientError | NightLocked)
+        _fail(str(error), BUSY if later else USAGE)
     # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"nightdesk: {message}", file=sys.stderr)
     sys.exit(code)
 
@@ -51,6 +57,7 @@ def _fail(message: str, code: int) -> None:
 def _prepare() -> Settings:
     settings = read_settings()
     prepare_environment(Home(settings.home))
+    stop_orphaned_servers(Home(settings.home))
     return settings
 
 
@@ -58,22 +65,28 @@ def _prepare() -> Settings:
 def nightly(
     as_of: Annotated[
         dt.datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Trading day to decide on; the newest known if left out."),
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Trading day to decide on; the newest known if left out."),
     ] = None,
     train: Annotated[Train, typer.Option(help="auto: when due; always; never.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run one night: ingest, check, features, training where due, forecasts, report."""
     settings = _prepare()
-    from flows.nightly import REPEATED, SKIPPED, NightParameters
+    from flows.nightly import REPEATED, SKIPPED, SUMMARY, NightParameters
     from flows.nightly import nightly as flow
     from flows.show import follow_progress, night_failed, show_summary
     from nightdesk.operations.night import LIVE, plan_night
+    from nightdesk.store.nights import done_summary, held
     from tasks.reporting import NightSummary
 
     asked = None if as_of is None else as_of.date()
-    # Planned here first, so that a wrong date is one line before any server is started.
-    plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
+    # Planned here first, so that a wrong date, or a night that runs already, is one line before any server is started.
+    planned = plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
+    with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
+        done = done_summary(planned.engine, LIVE, planned.as_of)
+    if done is not None and train != "always":
+        show_summary(SUMMARY.validate_json(done), settings, repeated=True)
+        return
     follow_progress(quiet)
     state = flow(NightParameters(as_of=asked, train=train), return_state=True)
     if state.name == SKIPPED:
@@ -85,8 +98,8 @@ def nightly(
 
 @app.command()
 def replay(
-    first: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First date.")],
-    last: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last date, included.")],
+    first: Annotated[dt.datetime, typer.Option("--from", formats=[ISO], metavar=SHOWN, help="First date.")],
+    last: Annotated[dt.datetime, typer.Option("--to", formats=[ISO], metavar=SHOWN, help="Last date, included.")],
     realm: Annotated[
         str, typer.Option(help="Where the replay lives; carried on where it has nights already.")
     ] = "replay",
@@ -139,7 +152,9 @@ def models(realm: Annotated[str, typer.Option(help="live, or the name of a repla
 @app.command()
 def history(
     realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
-    on: Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Who was served on this date.")] = None,
+    on: Annotated[
+        dt.datetime | None, typer.Option(formats=[ISO], metavar=SHOWN, help="Who was served on this date.")
+    ] = None,
 ) -> None:
     """List nights and decisions; with --on, who was served on a date, and why."""
     settings = _prepare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +12,13 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from nightdesk.errors import BadSetting
+
+FILE = "nightdesk.toml"
 
 Horizon = Annotated[int, Field(ge=1, le=60)]
 
@@ -71,7 +75,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="NIGHTDESK_",
         env_nested_delimiter="__",
-        toml_file="nightdesk.toml",
+        toml_file=FILE,
         extra="forbid",
         frozen=True,
     )
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over the file named by NIGHTDESK_CONFIG."""
-        file = os.environ.get("NIGHTDESK_CONFIG", "nightdesk.toml")
+        file = os.environ.get("NIGHTDESK_CONFIG", FILE)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
@@ -119,7 +123,18 @@ def read_settings() -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
         raise BadSetting("settings do not hold: " + "; ".join(lines)) from None
+    except SettingsError as error:
+        raise BadSetting(f"settings do not hold: {_not_json(error)}: write a list as [5, 20]") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"settings must be TOML, got {file or FILE}: {error}") from None
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def _not_json(error: SettingsError) -> str:
+    """Which variable could not be read as JSON: the error names its group at most, its cause holds the text."""
+    got = getattr(error.__cause__, "doc", None)
+    named = sorted(name for name, value in os.environ.items() if name.upper().startswith("NIGHTDESK_") and value == got)
+    return f"{' or '.join(named)} must be JSON, got {got!r}" if named else str(error)
 
 
 def documented(settings: Settings) -> list[tuple[str, str, str, str]]:

@@ -23,4 +23,4 @@ def build_features(root: Path, bars: pl.DataFrame) -> FeatureTable:
     matrix = (
         feature_matrix(bars).filter(pl.col(DATE).is_in(missing)) if missing else bars.select("symbol", DATE).clear()
     )
-    return write_days(root, version, matrix, chain, len(missing))
+    return write_days(root, version, matrix, chain)

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
 
 if TYPE_CHECKING:
@@ -59,16 +61,26 @@ def model_name(realm: str, horizon: int) -> str:
     return f"nightdesk-{realm}-h{horizon}"
 
 
-@lru_cache(maxsize=8)
 def client(tracking: Tracking) -> MlflowClient:
-    """A client of the tracking server, its experiment made; telemetry is off before MLflow is imported."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    """A client of the tracking server, its experiment made; MLflow's own functions speak to that server from now on."""
+    own = _opened(tracking)
     import mlflow
 
+    # They follow one URI a process, which another tracking may have set since this one was opened.
     mlflow.set_tracking_uri(tracking.uri)
     mlflow.set_registry_uri(tracking.uri)
+    return own
+
+
+@lru_cache(maxsize=8)
+def _opened(tracking: Tracking) -> MlflowClient:
+    """Open the tracking server once; telemetry is off before MLflow is imported."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+
+    # MLflow sets its own logger up when it is imported.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     own = mlflow.MlflowClient(tracking.uri, tracking.uri)
     if own.get_experiment_by_name(_experiment(tracking)) is None:
         own.create_experiment(_experiment(tracking), artifact_location=tracking.artifacts)
@@ -107,8 +119,9 @@ def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, exampl
         else:
             run_id = _start(tracking, run, {"nightdesk.content": content})
             uri = _log_bundle(run_id, folder, bundle, example)
-            client(tracking).set_tag(run_id, _MODEL_URI, uri)
+            reach("model:logged")
             client(tracking).set_terminated(run_id)
+        reach("model:recorded")
     return _register(tracking, model_name(tracking.realm, horizon), run_id, uri, content, bundle)
 
 
@@ -134,7 +147,9 @@ def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame
     from mlflow.models import infer_signature
 
     frame = example.select(bundle.manifest.features).to_pandas()
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # The signature is given and the smoke prediction loads the model: an example would be a third proof.
+        warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("served.py")),
@@ -143,6 +158,8 @@ def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame
             # Given, not inferred: inference starts a process that imports the model, for two seconds.
             pip_requirements=["nightdesk"],
         )
+        # Inside the block, whose end finishes the run: a run found finished names its model.
+        mlflow.set_tag(_MODEL_URI, info.model_uri)
     return str(info.model_uri)
 
 

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import sqlalchemy as sa
+from mlflow.exceptions import MlflowException
 from packaging.specifiers import SpecifierSet
 
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
 from nightdesk.models import family, recipe
-from nightdesk.models.artifacts import Tracking
 from nightdesk.operations.environment import QUIET
+from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import Settings
 from nightdesk.sources import open_source
@@ -60,6 +62,8 @@ def _look(name: str, look: Callable[[], str]) -> Check:
         return Check(name, True, look())
     except (NightdeskError, OSError, _Unsound) as error:
         return Check(name, False, str(error))
+    except (sa.exc.SQLAlchemyError, MlflowException) as error:
+        return Check(name, False, f"{name} must answer, got {str(error).splitlines()[0]}: start it, or correct its URL")
 
 
 class _Unsound(Exception):
@@ -120,13 +124,12 @@ def _store(settings: Settings) -> str:
 
 def _served(settings: Settings) -> str:
     """Compare what the store says is served with what the registry's alias names."""
-    home = Home(settings.home)
-    engine = open_store(settings.store.url or home.store_url)
-    left = unconfirmed(engine, "live")
+    engine = open_store(settings.store.url or Home(settings.home).store_url)
+    left = unconfirmed(engine, LIVE)
     if left:
         raise _Unsound(f"{len(left)} decision(s) wait for confirmation: start the night of {left[0].as_of} again")
-    serving = serving_on(engine, "live", dt.date.max)
-    tracking = Tracking(settings.tracking.uri or home.tracking_uri, home.artifacts, "live")
+    serving = serving_on(engine, LIVE, dt.date.max)
+    tracking = tracking_of(settings, LIVE)
     for one in serving:
         named = alias_version(tracking, one.horizon)
         if named != one.version:

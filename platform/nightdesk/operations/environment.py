@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
+import psutil
+
 from nightdesk.home import Home
+
+STARTED_BY = "NIGHTDESK_STARTED_BY"
+"""Which process started a child, as pid and time of birth: a pid alone may be somebody else's by now."""
 
 QUIET = {
     # MLflow heeds DO_NOT_TRACK only when it is literally "true".
@@ -21,8 +26,36 @@ def prepare_environment(home: Home, environment: MutableMapping[str, str] = os.e
     home.prefect.mkdir(parents=True, exist_ok=True)
     for name, value in QUIET.items():
         environment.setdefault(name, value)
+    environment[STARTED_BY] = f"{os.getpid()}:{psutil.Process().create_time()}"
     environment.setdefault("PREFECT_HOME", str(home.prefect))
     environment.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     environment.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "nightdesk")
     # A first start migrates Prefect's own database, which takes longer than the 20 s that it allows itself.
     environment.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+
+def stop_orphaned_servers(home: Home) -> int:
+    """Stop ephemeral Prefect servers of `home` whose parent was killed: nobody else ever would. Returns their number."""
+    stopped = 0
+    for process in psutil.process_iter():
+        try:
+            if "prefect.server.api.server:create_app" not in " ".join(process.cmdline()):
+                continue
+            own = process.environ()
+            if own.get("PREFECT_HOME") == str(home.prefect) and _gone(own.get(STARTED_BY, "")):
+                process.terminate()
+                stopped += 1
+        except psutil.Error:
+            continue  # it ended while we looked, or belongs to another user
+    return stopped
+
+
+def _gone(started_by: str) -> bool:
+    """Whether the process that a child names as its parent has ended; a child that names none is left alone."""
+    pid, _, born = started_by.partition(":")
+    if not born:
+        return False
+    try:
+        return str(psutil.Process(int(pid)).create_time()) != born
+    except psutil.NoSuchProcess:
+        return True

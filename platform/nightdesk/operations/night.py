@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from nightdesk.errors import BadDate, BadInput
+from nightdesk.errors import BadDate, BadInput, BadSetting
 from nightdesk.evaluation.walk_forward import Plan
 from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
@@ -71,9 +71,7 @@ class Night:
     @property
     def tracking(self) -> Tracking:
         """Where its runs and models are recorded."""
-        if self.settings.tracking.uri is not None:
-            return Tracking(self.settings.tracking.uri, None, self.realm)
-        return Tracking(self.home.tracking_uri, self.home.artifacts, self.realm)
+        return tracking_of(self.settings, self.realm)
 
     @property
     def source(self) -> Source:
@@ -109,14 +107,28 @@ class Night:
         )
 
 
+def tracking_of(settings: Settings, realm: str) -> Tracking:
+    """Where a realm's runs and models are recorded: on a server, which chooses where artifacts lie, or at home."""
+    if settings.tracking.uri is not None:
+        return Tracking(settings.tracking.uri, None, realm)
+    home = Home(settings.home)
+    return Tracking(home.tracking_uri, home.artifacts, realm)
+
+
 def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: TrainingMode, now: dt.datetime) -> Night:
     """Plan the night of `as_of` (None: the newest the source can deliver by `now`).
 
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
-    little history to train and test on; BadInput for a realm's name that breaks its rule.
+    little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
+    test block would begin before a label has matured.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
+    first_train, longest = settings.training.first_train, max(settings.horizons)
+    if first_train <= longest:
+        raise BadSetting(
+            f"training.first_train must be above the longest horizon of {longest} days, got {first_train}: raise it"
+        )
     source = open_source(settings.source.name, **settings.source.options)
     calendar = source.facts.calendar
     newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))
@@ -131,7 +143,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
     check_trading_day(calendar, day)
     days = trading_days(calendar, first, day)
     # Enough to train on, and at the longest horizon one matured day for each test block.
-    needed = settings.training.first_train + max(settings.horizons) + settings.training.folds + 2
+    needed = first_train + longest + settings.training.folds + 2
     if len(days) < needed:
         full = trading_days(calendar, first, newest)
         cure = f"choose {full[needed - 1]} or later" if len(full) >= needed else "lower training.first_train"

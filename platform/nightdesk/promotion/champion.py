@@ -15,6 +15,9 @@ from nightdesk.store.decisions import MOVING, Decision
 CHAMPION = "champion"
 """The alias that means "served"; whether skill is proven is a tag of the version."""
 
+_NOBODY = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers where there is no such model, and where the model has no such alias."""
+
 
 def carry_out(engine: sa.Engine, tracking: Tracking, decision: Decision, at: dt.datetime) -> None:
     """Enter the intent, move the alias where the decision says so, confirm; killed between, `reconcile` ends it."""
@@ -34,10 +37,12 @@ def reconcile(engine: sa.Engine, tracking: Tracking) -> list[Decision]:
 
 
 def alias_version(tracking: Tracking, horizon: int) -> str | None:
-    """The version that the `champion` alias names at a horizon; None where there is none."""
+    """The version that the `champion` alias names at a horizon; None where the registry says there is none."""
     try:
         found = client(tracking).get_model_version_by_alias(model_name(tracking.realm, horizon), CHAMPION)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in _NOBODY:
+            raise
         return None
     return str(found.version)
 

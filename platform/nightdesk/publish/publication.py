@@ -87,15 +87,8 @@ def publish(
                 as_of,
                 f"the night of {as_of} was refused: {'; '.join(reasons) or 'nothing to rank'}",
             )
-        elif not _newer(root, realm, as_of):
-            pointer = {
-                "format": FORMAT,
-                "as_of": as_of,
-                "status": status,
-                "reason": "",
-                "folder": publication.folder,
-            }
-            write_json(_latest(root, realm), pointer)
+        else:
+            _move(root, realm, as_of, publication.folder)
     return publication
 
 
@@ -117,10 +110,17 @@ def latest(root: Path, realm: str) -> Latest:
     return Latest(as_of, pointer["status"], pointer["reason"], root / pointer["folder"])
 
 
-def _newer(root: Path, realm: str, as_of: dt.date) -> bool:
-    """Whether `latest` names a night after `as_of`."""
-    pointer = _pointer(root, realm)
-    return pointer is not None and dt.date.fromisoformat(pointer["as_of"]) > as_of
+def _move(root: Path, realm: str, as_of: dt.date, folder: str) -> None:
+    """Let `latest` name `folder` unless it names a newer night; one stale already stays stale when written again."""
+    standing = _pointer(root, realm)
+    pointer = {"format": FORMAT, "as_of": as_of, "status": PUBLISHED, "reason": "", "folder": folder}
+    if standing is not None:
+        newest = dt.date.fromisoformat(standing["as_of"])
+        if newest > as_of:
+            return
+        if newest == as_of:
+            pointer |= {"status": standing["status"], "reason": standing["reason"]}
+    write_json(_latest(root, realm), pointer)
 
 
 def _mark_stale(root: Path, realm: str, as_of: dt.date, reason: str) -> None:

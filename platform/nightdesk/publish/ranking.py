@@ -20,11 +20,11 @@ def ranking(forecasts: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        horizon, rank (1 is best; equal scores by symbol), symbol, score, percentile (1 is best, 0 worst), close, model;
-        sorted by horizon and rank; only what is served.
+        horizon, rank (1 is best; equal scores by symbol, null last), symbol, score, percentile (1 is best, 0 worst),
+        close, model; sorted by horizon and rank; only what is served.
     """
     served = forecasts.filter(pl.col("served")).join(closes.select(SYMBOL, CLOSE), on=SYMBOL, how="left")
-    ordered = served.sort(HORIZON, SCORE, SYMBOL, descending=[False, True, False])
+    ordered = served.sort(HORIZON, SCORE, SYMBOL, descending=[False, True, False], nulls_last=True)
     return ordered.with_columns(
         rank=pl.int_range(1, pl.len() + 1).over(HORIZON).cast(pl.Int64), count=pl.len().over(HORIZON)
     ).select(

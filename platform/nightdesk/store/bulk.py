@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import io
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import sqlalchemy as sa
 
 from nightdesk.errors import StoreBusy
@@ -24,7 +26,8 @@ _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
 def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -> int:
     """Append each frame to its table, all in one transaction: every row gets in, or none; returns their number.
 
-    Columns are matched by name; a null is NULL. Raises StoreBusy where another writer holds the store for a minute.
+    Columns are matched by name; a null is NULL, and so is NaN, which SQLite cannot keep. Raises StoreBusy where another
+    writer holds the store for a minute.
     """
     filled = [(table, _ordered(table, frame)) for table, frame in batches if frame.height]
     append = _append_sqlite if engine.dialect.name == "sqlite" else _append_postgresql
@@ -32,9 +35,10 @@ def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame
         with engine.begin() as connection:
             for table, frame in filled:
                 append(connection, table, frame)
-    except sa.exc.OperationalError as error:
-        if "locked" in str(error.orig) or "busy" in str(error.orig):
-            raise StoreBusy(f"the store must be free to write, got {error.orig}: try again") from error
+    except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+        said = str(getattr(error, "orig", error))
+        if "locked" in said or "busy" in said:
+            raise StoreBusy(f"the store must be free to write, got {said}: try again") from error
         raise
     return sum(frame.height for _, frame in filled)
 
@@ -68,17 +72,18 @@ def _without_collector() -> Iterator[None]:
 
 
 def _append_sqlite(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
+    names = ", ".join(f'"{name}"' for name in frame.columns)
     places = ", ".join("?" * frame.width)
     with _without_collector():
         rows = zip(*(column.to_list() for column in frame.with_columns(*_as_text(table))), strict=True)
         driver = connection.connection.driver_connection
-        driver.executemany(f'INSERT INTO "{table.name}" VALUES ({places})', rows)  # type: ignore[union-attr]
+        driver.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows)  # type: ignore[union-attr]
 
 
 def _append_postgresql(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
     buffer = io.BytesIO()
     frame.with_columns(*_as_text(table)).write_csv(buffer, include_header=False)
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    names = ", ".join(f'"{name}"' for name in frame.columns)
     driver = connection.connection.driver_connection
     with (
         driver.cursor() as cursor,  # type: ignore[union-attr]
@@ -88,7 +93,7 @@ def _append_postgresql(connection: sa.Connection, table: sa.Table, frame: pl.Dat
 
 
 def _ordered(table: sa.Table, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(column.name for column in table.columns)
+    return frame.select(column.name for column in table.columns).with_columns(cs.float().fill_nan(None))
 
 
 def _as_text(table: sa.Table) -> list[pl.Expr]:

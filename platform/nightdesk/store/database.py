@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from filelock import FileLock
 from nightdesk.errors import BadSetting
 
 BUSY_SECONDS = 60
+_MIGRATING = "SELECT pg_advisory_xact_lock(hashtextextended('nightdesk.migrating', 0))"
 
 
 @lru_cache(maxsize=8)
 def open_store(url: str) -> sa.Engine:
     """Open the store at SQLAlchemy URL `url`, creating or migrating it first; one engine a URL and process.
 
-    Raises BadSetting for a database that is neither SQLite nor PostgreSQL through psycopg.
+    Raises BadSetting for a database that is neither a file of SQLite nor PostgreSQL through psycopg.
     """
     engine = connect(url)
     if engine.dialect.name == "sqlite":
@@ -36,14 +38,25 @@ def open_store(url: str) -> sa.Engine:
 
 
 def connect(url: str) -> sa.Engine:
-    """An engine for `url` that has touched nothing yet; on SQLite each connection is in WAL mode."""
-    parsed = sa.make_url(url)
-    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise BadSetting(f"store.url must start with sqlite:// or postgresql+psycopg://, got {parsed.drivername}://")
+    """An engine for `url` that has touched nothing yet; connections are in WAL mode on SQLite, in UTC on PostgreSQL."""
+    parsed = _checked(url)
     engine = sa.create_engine(parsed)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "connect", _prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql)
     return engine
+
+
+def _checked(url: str) -> sa.URL:
+    rule = "store.url must start with sqlite:/// or postgresql+psycopg://"
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):  # the latter: a port that is no number
+        # Never the whole text: it may hold a password.
+        raise BadSetting(f"{rule}, got {re.split('[:/@]', url)[0]!r}: see SQLAlchemy's database URLs") from None
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise BadSetting(f"{rule}, got {parsed.drivername}://: install and name one of these")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise BadSetting(f"store.url must name a file of SQLite, got {url}: a night in memory cannot be started again")
+    return parsed
 
 
 def migrations_folder() -> Path:
@@ -72,6 +85,9 @@ def _migrate(engine: sa.Engine) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = _alembic()
     with engine.begin() as connection:
+        # All or nothing, and one process at a time: SQLite would commit each table by itself.
+        alone = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else _MIGRATING
+        connection.exec_driver_sql(alone)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -83,10 +99,16 @@ def _file(engine: sa.Engine) -> str:
 def _prepare_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        f"busy_timeout={BUSY_SECONDS * 1000}",
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgresql(connection: object, _record: object) -> None:
+    """Instants go to COPY as UTC without saying so: the server's own time zone must not read them otherwise."""
+    connection.execute("SET TIME ZONE 'UTC'")  # type: ignore[attr-defined]
+    connection.commit()  # type: ignore[attr-defined]

@@ -24,8 +24,6 @@ class FeatureTable:
     as_of: dt.date
     path: str
     rows: int
-    built: int
-    """Dates whose file was written for this table; the others stood in the store already."""
 
 
 def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
@@ -48,7 +46,7 @@ def missing_days(root: Path, version: str, chain: pl.DataFrame) -> list[dt.date]
     return [day for day, name in chain.iter_rows() if not _file(root, version, day, name).exists()]
 
 
-def write_days(root: Path, version: str, matrix: pl.DataFrame, chain: pl.DataFrame, built: int) -> FeatureTable:
+def write_days(root: Path, version: str, matrix: pl.DataFrame, chain: pl.DataFrame) -> FeatureTable:
     """Write the dates that `matrix` holds, and an index of all dates of `chain`; returns the ref.
 
     `matrix` has symbol, date and the features; dates of `chain` that it lacks must stand in the store.
@@ -60,7 +58,7 @@ def write_days(root: Path, version: str, matrix: pl.DataFrame, chain: pl.DataFra
     write_frame(index, chain)
     last = chain[DATE][-1]
     rows = pl.scan_parquet(_file(root, version, last, names[last])).select(pl.len()).collect().item()
-    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, str(index), rows, built)
+    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, str(index), rows)
 
 
 def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) -> pl.DataFrame:

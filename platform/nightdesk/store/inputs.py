@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
+import polars.selectors as cs
 import sqlalchemy as sa
 from filelock import FileLock
 
@@ -68,12 +70,13 @@ def load_bars(
     """Add a checked batch: `good` rows to bars, `broken` ones (with `reasons`) to quarantine, in one transaction.
 
     Only rows that are new, or differ from their newest version, are added; an unchanged batch adds nothing. A changed
-    row is known from its arrival, and so is every row of a source whose basis is observed.
+    row is known from its arrival, and so are one released from quarantine and every row of a source whose basis is
+    observed. NaN counts as null.
     """
     stamped = _stamped(good.with_columns(source=pl.lit(arrival.source)), arrival, DATE)
     held = _quarantined(broken, arrival)
     with _one_writer(engine):
-        fresh = _differing(engine, schema.bars, stamped, arrival)
+        fresh = _differing(engine, schema.bars, _released(engine, stamped, arrival), arrival)
         new_held = held.join(_held_already(engine, arrival.source), on="row_hash", how="anti")
         batch = _batch(good, broken, findings, fresh.height, arrival)
         batch = batch.join(_batches_already(engine, arrival.source), on="content", how="anti")
@@ -82,7 +85,10 @@ def load_bars(
 
 
 def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) -> int:
-    """Add index members (tables.MEMBERSHIP); a list is known from the day after its snapshot. Returns rows added."""
+    """Add index members (tables.MEMBERSHIP); a list is known from the day after its snapshot. Returns rows added.
+
+    Where the basis is observed, it is known from its arrival if that is later.
+    """
     stamped = members.with_columns(
         pl.lit(arrival.source).alias("source"),
         (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
@@ -90,6 +96,7 @@ def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) 
         ),
         *_arrived(arrival),
     )
+    stamped = _not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED))
     with _one_writer(engine):
         return append_all(engine, [(schema.membership, _differing(engine, schema.membership, stamped, arrival))])
 
@@ -171,13 +178,16 @@ def quarantined(engine: sa.Engine, source: str, last: dt.date) -> pl.DataFrame:
     return read(engine, wanted.order_by(table.c.symbol, table.c.date, table.c.reasons))
 
 
-def _one_writer(engine: sa.Engine) -> FileLock | sa.engine.Connection:
+@contextmanager
+def _one_writer(engine: sa.Engine) -> Iterator[None]:
     """Hold off a second loader between looking for what differs and adding it."""
     if engine.dialect.name == "sqlite":
-        return FileLock(f"{engine.url.database}.loading")
-    connection = engine.connect()
-    connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('nightdesk.loading'))"))
-    return connection
+        with FileLock(f"{engine.url.database}.loading"):
+            yield
+        return
+    with engine.begin() as connection:  # the lock ends with the transaction, however that ends
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("nightdesk.loading", 0))))
+        yield
 
 
 def _arrived(arrival: Arrival) -> list[pl.Expr]:
@@ -193,15 +203,31 @@ def _stamped(frame: pl.DataFrame, arrival: Arrival, day: str) -> pl.DataFrame:
         schema={day: pl.Date, KNOWN_AT: pl.Datetime("us", "UTC")},
     )
     stamped = frame.join(known, on=day, how="left", maintain_order="left").with_columns(*_arrived(arrival))
-    if arrival.basis == OBSERVED:
-        stamped = stamped.with_columns(pl.max_horizontal(KNOWN_AT, INGESTED_AT).alias(KNOWN_AT))
-    return stamped
+    return _not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED))
+
+
+def _not_before_arrival(stamped: pl.DataFrame, these: pl.Expr) -> pl.DataFrame:
+    """Let `these` rows be known from the later of rule and arrival."""
+    return stamped.with_columns(
+        pl.when(these).then(pl.max_horizontal(KNOWN_AT, INGESTED_AT)).otherwise(KNOWN_AT).alias(KNOWN_AT),
+        pl.when(these).then(pl.lit(OBSERVED)).otherwise(BASIS).alias(BASIS),
+    )
+
+
+def _released(engine: sa.Engine, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
+    """Rows that an earlier batch had in quarantine could not have been used before they came again, whole."""
+    table = schema.quarantine
+    wanted = sa.select(table.c.symbol, table.c.date).where(table.c.source == arrival.source).distinct()
+    held = read(engine, wanted).with_columns(released=True)
+    met = stamped.join(held, on=(SYMBOL, DATE), how="left", maintain_order="left")
+    return _not_before_arrival(met, pl.col("released").is_not_null()).drop("released")
 
 
 def _differing(engine: sa.Engine, table: sa.Table, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
     """The rows of `stamped` that have no version yet, or whose values differ from their newest one."""
     if stamped.is_empty():
         return stamped
+    stamped = stamped.with_columns(cs.float().fill_nan(None))
     keys = [c.name for c in table.primary_key.columns if c.name != KNOWN_AT]
     values = _VALUES[table.name]
     known = _newest_versions(engine, table, keys, values, stamped, arrival.source)

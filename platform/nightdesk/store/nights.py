@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,14 +42,35 @@ def held(engine: sa.Engine, locks: Path, realm: str, as_of: dt.date) -> Iterator
         with _file_lock(locks / f"{name}.lock", realm, as_of):
             yield
         return
-    with engine.connect() as connection:
-        wanted = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtext(f"nightdesk.night.{name}")))
-        if not connection.scalar(wanted):
-            raise NightLocked(_busy(realm, as_of, "another connection to the store"))
-        # A session's advisory lock lives as long as its connection: keep that one open, and idle outside transactions.
-        connection.commit()
+    with _session_lock(engine, name, realm, as_of):
         yield
-        connection.execute(sa.select(sa.func.pg_advisory_unlock(sa.func.hashtext(f"nightdesk.night.{name}"))))
+
+
+@contextmanager
+def _session_lock(engine: sa.Engine, name: str, realm: str, as_of: dt.date) -> Iterator[None]:
+    """A session's advisory lock lives as long as its connection: take one out of the pool, and close it at the end."""
+    lock = sa.func.hashtextextended(f"nightdesk.night.{name}", 0)
+    with engine.connect() as connection:
+        connection.detach()
+        connection.execute(sa.select(sa.func.set_config("application_name", f"nightdesk {_me()}", False)))
+        if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(lock))):
+            raise NightLocked(_busy(realm, as_of, _holder(connection, lock)))
+        connection.commit()  # idle outside transactions, for the whole night
+        yield
+
+
+def _holder(connection: sa.Connection, lock: sa.Function[int]) -> str:
+    """Who has the advisory lock, as that session named itself."""
+    wanted = sa.text(
+        "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' "
+        "AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = :key "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return connection.scalar(wanted, {"key": connection.scalar(sa.select(lock))}) or "another process"
+
+
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 @contextmanager
@@ -59,13 +81,13 @@ def _file_lock(path: Path, realm: str, as_of: dt.date) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
-        raise NightLocked(_busy(realm, as_of, who)) from None
+        who = holder.read_text(encoding="utf-8") if holder.exists() else ""
+        raise NightLocked(_busy(realm, as_of, who or "another process")) from None
     try:
-        holder.write_text(f"process {os.getpid()}", encoding="utf-8")
+        holder.write_text(_me(), encoding="utf-8")
         yield
-        holder.unlink(missing_ok=True)
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 

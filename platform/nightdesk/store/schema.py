@@ -32,8 +32,15 @@ class Utc(sa.TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
-_NAME = sa.String(64)
-_HASH = sa.String(64)
+def _text(length: int | None = None) -> sa.String:
+    """Text that sorts by its bytes on both engines; else the order of symbols would follow the database's language."""
+    kind = sa.Text if length is None else sa.String
+    return kind(length).with_variant(kind(length, collation="C"), "postgresql")
+
+
+_NAME = _text(64)
+_HASH = _text(64)
+_WORD = _text(16)
 _INSTANT = Utc()
 
 
@@ -42,7 +49,7 @@ def _knowledge() -> list[sa.Column[Any]]:
     return [
         sa.Column(KNOWN_AT, _INSTANT, primary_key=True),
         sa.Column(INGESTED_AT, _INSTANT, nullable=False),
-        sa.Column(BASIS, sa.String(8), nullable=False),
+        sa.Column(BASIS, _text(8), nullable=False),
     ]
 
 
@@ -67,7 +74,7 @@ corporate_actions = sa.Table(
     sa.Column("source", _NAME, primary_key=True),
     sa.Column(SYMBOL, _NAME, primary_key=True),
     sa.Column("ex_date", sa.Date, primary_key=True),
-    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("kind", _WORD, primary_key=True),
     sa.Column("value", sa.Double, nullable=False),
     *_knowledge(),
 )
@@ -79,8 +86,8 @@ membership = sa.Table(
     sa.Column("index_name", _NAME, primary_key=True),
     sa.Column("snapshot_date", sa.Date, primary_key=True),
     sa.Column(SYMBOL, _NAME, primary_key=True),
-    sa.Column("name", sa.Text),
-    sa.Column("sector", sa.Text),
+    sa.Column("name", _text()),
+    sa.Column("sector", _text()),
     *_knowledge(),
 )
 
@@ -92,8 +99,8 @@ quarantine = sa.Table(
     sa.Column("row_hash", _HASH, primary_key=True),
     sa.Column(SYMBOL, _NAME),
     sa.Column(DATE, sa.Date),
-    sa.Column("reasons", sa.Text, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("reasons", _text(), nullable=False),
+    sa.Column("payload", _text(), nullable=False),
     *_knowledge(),
 )
 
@@ -107,7 +114,7 @@ batches = sa.Table(
     sa.Column("rows_in", sa.BigInteger, nullable=False),
     sa.Column("rows_new", sa.BigInteger, nullable=False),
     sa.Column("rows_quarantined", sa.BigInteger, nullable=False),
-    sa.Column("findings", sa.Text, nullable=False),
+    sa.Column("findings", _text(), nullable=False),
     sa.Column(INGESTED_AT, _INSTANT, nullable=False),
 )
 
@@ -118,9 +125,9 @@ nights = sa.Table(
     sa.Column("realm", _NAME, nullable=False),
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("content", _HASH, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text),
-    sa.Column("summary", sa.Text),
+    sa.Column("status", _WORD, nullable=False),
+    sa.Column("reason", _text()),
+    sa.Column("summary", _text()),
     sa.Column("run_id", _HASH),
     sa.Column("started_at", _INSTANT, nullable=False),
     sa.Column("ended_at", _INSTANT),
@@ -134,7 +141,7 @@ stages = sa.Table(
     sa.Column("as_of", sa.Date, primary_key=True),
     sa.Column("stage", _NAME, primary_key=True),
     sa.Column("content", _HASH, primary_key=True),
-    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("result", _text(), nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("finished_at", _INSTANT, nullable=False),
 )
@@ -146,7 +153,7 @@ walk_forward = sa.Table(
     sa.Column("as_of", sa.Date, primary_key=True),
     sa.Column("horizon", sa.Integer, primary_key=True),
     sa.Column("model", _NAME, primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("kind", _WORD, nullable=False),
     sa.Column("mean", sa.Double),
     sa.Column("lower", sa.Double),
     sa.Column("upper", sa.Double),
@@ -156,7 +163,7 @@ walk_forward = sa.Table(
     sa.Column("edge_upper", sa.Double),
     sa.Column("rival", _NAME),
     sa.Column("recipe", _HASH),
-    sa.Column("version", sa.String(16)),
+    sa.Column("version", _WORD),
     sa.Column("model_content", _HASH),
 )
 
@@ -166,12 +173,12 @@ decisions = sa.Table(
     sa.Column("realm", _NAME, primary_key=True),
     sa.Column("as_of", sa.Date, primary_key=True),
     sa.Column("horizon", sa.Integer, primary_key=True),
-    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("action", _WORD, nullable=False),
     sa.Column("model", _NAME),
     sa.Column("model_content", _HASH),
-    sa.Column("version", sa.String(16)),
-    sa.Column("skill", sa.String(16)),
-    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("version", _WORD),
+    sa.Column("skill", _WORD),
+    sa.Column("reasons", _text(), nullable=False),
     sa.Column("moves_alias", sa.Boolean, nullable=False),
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("decided_at", _INSTANT, nullable=False),

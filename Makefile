@@ -1,0 +1,45 @@
+# What a user and a developer run; `make help` lists it. Everything happens in .venv, made on first use.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: help nightly test check format bench proof chaos clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
+
+# One file stands for the whole environment: it is made again when what it is made from changes.
+$(VENV)/.installed: pyproject.toml infra/constraints.txt
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing nightdesk into $(VENV) (two to four minutes) ..."
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[dev]' 2>$(VENV)/install.log \
+	  || { cat $(VENV)/install.log; exit 1; }
+	@touch $@
+
+nightly: $(VENV)/.installed ## one night on the bundled sample: ingest, check, train, forecast, report
+	@$(RUN)/nightdesk nightly
+
+test: $(VENV)/.installed ## all tests
+	@$(RUN)/python -m pytest -n 2 --dist loadscope --durations 10
+
+check: $(VENV)/.installed ## format, lint, types, layers
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+format: $(VENV)/.installed ## put the code into shape
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (ten minutes; keep the machine quiet)
+	@$(RUN)/python -m tests.benchmarks
+
+proof: $(VENV)/.installed ## the slow proofs: interval coverage and skill on noise, over many seeds
+	@$(RUN)/python -m pytest -n 2 tests -m proof --timeout 3600
+
+chaos: $(VENV)/.installed ## kill a night at random moments, again and again, and compare what is left
+	@$(RUN)/python -m pytest tests/flows -m chaos --timeout 3600
+
+clean: ## remove the environment and caches, never the state
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

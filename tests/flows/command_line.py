@@ -1,0 +1,92 @@
+"""Runs the real `nightdesk` command in processes of its own, in a small home, with no network beyond loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from loopback_only import GUARD
+from small_nights import settings_of
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A home, the folder of logs, and the environment of every command in it."""
+
+    home: Path
+    logs: Path
+    environment: dict[str, str]
+
+    @property
+    def calls(self) -> str:
+        """What any process tried to reach beyond loopback; empty when none did."""
+        log = self.logs / "calls.txt"
+        return log.read_text() if log.exists() else ""
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command; its output goes to files, because what it leaves behind may hold a pipe open."""
+        name = f"{len(list(self.logs.glob('*.out')))}-{arguments[0]}"
+        out, err = (self.logs / f"{name}.{end}" for end in ("out", "err"))
+        with out.open("w") as stdout, err.open("w") as stderr:
+            process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("nightdesk")), *arguments],
+                stdout=stdout,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
+                cwd=self.logs,
+                text=True,
+            )
+        process.out, process.err = out, err  # type: ignore[attr-defined]
+        return process
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end, check its exit code, and give what it wrote on both streams."""
+        process = self.start(*arguments)
+        found = process.wait(timeout=240)
+        text = process.out.read_text() + process.err.read_text()  # type: ignore[attr-defined]
+        assert found == code, f"exit code {found} for {code}:\n{text}"
+        return text
+
+
+def command_line(folder: Path, **more: str) -> CommandLine:
+    """A fresh home below `folder` and the environment of a new user in it."""
+    logs = folder / "logs"
+    guard = folder / "guard"
+    logs.mkdir(parents=True)
+    guard.mkdir()
+    (guard / "sitecustomize.py").write_text(GUARD)
+    foreign = ("PREFECT_", "MLFLOW_", "NIGHTDESK_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    own = {"PYTHONPATH": str(guard), "NIGHTDESK_TEST_CALLS": str(logs / "calls.txt")}
+    return CommandLine(folder / "home", logs, {**kept, **own, **settings_of(folder / "home"), **more})
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Wait for something another process does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def stages_done(home: Path) -> set[str]:
+    """Stages in the ledger of a home that another process may be making just now."""
+    if not (home / "store.db").exists():
+        return set()
+    engine = sa.create_engine(f"sqlite:///{home / 'store.db'}")
+    try:
+        with engine.connect() as connection:
+            return set(connection.scalars(sa.text("SELECT stage FROM stages")))
+    except sa.exc.OperationalError:
+        return set()
+    finally:
+        engine.dispose()

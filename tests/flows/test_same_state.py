@@ -1,0 +1,84 @@
+"""A night killed anywhere and started again ends in the state of one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from logical_state import differences, logical_state
+from small_nights import choose_home, market_days, run_night
+
+from nightdesk.faults import listening
+
+STAGES = ("load", "panel", "features", "mature", "decide-training", "promote", "forecast", "publish", "report")
+
+
+class Killed(BaseException):
+    """What a test raises in the place of a kill: nothing in a night may catch it."""
+
+
+class KillAtEachPoint:
+    """Kills the night at the first coming of each point, so that every start gets one point further."""
+
+    def __init__(self) -> None:
+        self.points: list[str] = []
+
+    def __call__(self, point: str) -> None:
+        if point not in self.points:
+            self.points.append(point)
+            raise Killed(point)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        choose_home(patch, home)
+        for day in market_days(2):
+            run_night(day, train="always")
+    return logical_state(home)
+
+
+def test_a_night_killed_at_every_point_in_turn_ends_in_the_same_state(
+    undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = choose_home(monkeypatch, tmp_path / "home")
+    killed = [_run_killing_at_each_point(day) for day in market_days(2)]
+    for points in killed:
+        assert {f"{stage}:{moment}" for stage in STAGES for moment in ("begin", "written", "entered")} <= set(points)
+        assert {"model:logged", "model:recorded", "promote:intent", "promote:alias", "forecast:said"} <= set(points)
+        assert {f"fit-{recipe}-5:written" for recipe in ("ridge", "lightgbm")} <= set(points)
+    assert differences(logical_state(home), undisturbed) == []
+
+
+@pytest.mark.parametrize("point", ["load:written", "model:logged", "promote:alias", "publish:written"])
+def test_a_night_killed_once_ends_in_the_same_state(
+    point: str, undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = choose_home(monkeypatch, tmp_path / "home")
+    first, second = market_days(2)
+    run_night(first, train="always")
+    with pytest.raises(Killed), listening(_kill_at(point)):
+        run_night(second, train="always")
+    run_night(second, train="always")
+    assert differences(logical_state(home), undisturbed) == []
+
+
+def _kill_at(wanted: str):
+    def kill(point: str) -> None:
+        if point == wanted:
+            raise Killed(point)
+
+    return kill
+
+
+def _run_killing_at_each_point(day) -> list[str]:
+    kill = KillAtEachPoint()
+    with listening(kill):
+        for _start in range(200):
+            try:
+                run_night(day, train="always")
+            except Killed:
+                continue
+            return kill.points
+    raise AssertionError(f"the night never ended; killed at {kill.points}")

@@ -1,0 +1,110 @@
+"""The nightly flow under Prefect's own engine: states, task runs, retries, artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.testing.utilities import prefect_test_harness
+from small_nights import choose_home, market_days
+from test_replay import NOW
+
+from flows.nightly import REPEATED, SKIPPED, NightParameters, nightly
+from nightdesk.errors import DataRefused, SourceUnavailable
+from nightdesk.operations.night import plan_night
+from nightdesk.settings import read_settings
+from nightdesk.sources.synthetic import SyntheticSource
+from nightdesk.store.nights import held
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return choose_home(monkeypatch, tmp_path / "home")
+
+
+def run(**parameters: Any) -> Any:
+    return nightly(NightParameters(**parameters), return_state=True)
+
+
+def runs_of(name: str) -> list[Any]:
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+
+
+def test_a_night_completes_in_at_most_fifty_task_runs_and_leaves_an_artifact(home: Path) -> None:
+    (day,) = market_days(1)
+    state = run(as_of=day)
+    assert state.is_completed()
+    assert state.result().status == "published"
+    (flow_run,) = runs_of(f"nightly-live-{day}")
+    with get_client(sync_client=True) as client:
+        tasks = [one for one in client.read_task_runs(limit=200) if one.flow_run_id == flow_run.id]
+        artifacts = client._client.post("/artifacts/filter", json={}).json()
+    assert 12 <= len(tasks) <= 50
+    assert all(one.state.is_completed() for one in tasks)
+    assert any(one["key"] == "night-live" and str(day) in one["data"] for one in artifacts)
+    assert run(as_of=day).name == REPEATED
+
+
+def test_a_second_start_of_a_running_night_is_skipped_and_says_so(home: Path) -> None:
+    (day,) = market_days(1)
+    night = plan_night(read_settings(), "live", day, "auto", NOW)
+    with held(night.engine, night.home.locks, "live", day):
+        state = run(as_of=day)
+    assert (state.name, state.type.value) == (SKIPPED, "COMPLETED")
+    assert "only one night of a date may run" in state.message
+
+
+def test_a_transient_error_is_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = failing_bars(monkeypatch, SourceUnavailable("the provider must answer, got 503: try again"), times=1)
+    assert run(as_of=market_days(1)[0]).is_completed()
+    assert len(calls) == 2
+
+
+def test_a_permanent_error_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (day,) = market_days(1)
+    calls = failing_bars(monkeypatch, DataRefused("a batch must hold"), times=9)
+    state = run(as_of=day)
+    assert state.is_failed()
+    assert isinstance(state.result(raise_on_failure=False), DataRefused)
+    assert len(calls) == 1
+
+
+def test_a_fit_that_fails_is_a_failed_task_in_a_completed_night(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge", "no-such-recipe"]')
+    state = run(as_of=market_days(1)[0])
+    assert state.is_completed()
+    assert state.result().failed_fits == ("no-such-recipe h5",)
+
+
+def test_a_wrong_date_fails_the_run_with_the_rule_in_its_state(home: Path) -> None:
+    state = run(as_of="2017-07-04")
+    assert state.is_failed()
+    assert "must be a trading day of XNYS" in state.message
+
+
+def failing_bars(monkeypatch: pytest.MonkeyPatch, error: Exception, times: int) -> list[int]:
+    """Make the source fail at first; the calls are counted in the list that comes back."""
+    calls: list[int] = []
+    real = SyntheticSource.bars
+
+    def bars(self: SyntheticSource, *dates: Any) -> Any:
+        calls.append(1)
+        if len(calls) <= times:
+            raise error
+        return real(self, *dates)
+
+    monkeypatch.setattr(SyntheticSource, "bars", bars)
+    return calls

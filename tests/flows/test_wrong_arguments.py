@@ -1,0 +1,76 @@
+"""What the command line is given and cannot use: one clear line, an exit code that is not zero, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from small_nights import choose_home
+
+from flows import cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["nightdesk", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    code = ended.value.code
+    return code if isinstance(code, int) else 1, out, err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nightly", "--as-of", "2017-07-04"), "must be a trading day of XNYS, got 2017-07-04 (Tuesday)"),
+        (("nightly", "--as-of", "2999-01-04"), "must not lie in the future, got 2999-01-04"),
+        (("nightly", "--as-of", "2010-01-04"), "has bars from"),
+        (("nightly", "--as-of", "2016-01-05"), "trading days of history"),
+        (("nightly", "--as-of", "yesterday"), "Invalid value for '--as-of'"),
+        (("nightly", "--train", "maybe"), "Invalid value for '--train'"),
+        (("nightly", "--no-such-option"), "No such option: --no-such-option"),
+        (("no-such-command",), "No such command 'no-such-command'"),
+        (("replay", "--from", "2017-06-02", "--to", "2017-06-01"), "from must not be after to"),
+        (("replay", "--from", "2017-06-02"), "Missing option '--to'"),
+        (("replay", "--from", "2017-06-01", "--to", "2017-06-02", "--realm", "No Good"), "a realm's name is"),
+        (("replay", "--from", "2017-06-01", "--to", "2017-06-02", "--realm", "live"), "must not touch realm 'live'"),
+        (("predict", "SYN0001"), "run nightdesk nightly"),
+        (("models",), "run nightdesk nightly"),
+        (("history",), "run nightdesk nightly"),
+        (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),
+    ],
+)
+def test_one_clear_line_and_no_traceback(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    choose_home(monkeypatch, tmp_path / "home")
+    code, out, err = run(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert says in err
+    assert err.startswith("nightdesk: ")
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_wrong_setting_is_named_with_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose_home(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv("NIGHTDESK_HORIZONS", "[5, 90]")
+    code, _, err = run(monkeypatch, capsys, "doctor")
+    assert code == 2
+    assert "horizons.1" in err
+    assert "90" in err
+
+
+@pytest.mark.parametrize("command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor"])
+def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [command, "--help"] if command else ["--help"]
+    code, out, _ = run(monkeypatch, capsys, *arguments)
+    assert code == 0
+    assert "Usage: nightdesk" in out
