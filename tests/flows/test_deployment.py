@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml on a real Prefect server: runs get scheduled, a form can be shown, a worker runs one."""
+"""The deployments of prefect.yaml on a real Prefect server: scheduled, shown as a form, run by a worker."""
 
 from __future__ import annotations
 

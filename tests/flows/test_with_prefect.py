@@ -68,8 +68,9 @@ def test_a_second_start_of_a_running_night_is_skipped_and_says_so(home: Path) ->
 
 
 def test_a_transient_error_is_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (day,) = market_days(1)
     calls = failing_bars(monkeypatch, SourceUnavailable("the provider must answer, got 503: try again"), times=1)
-    assert run(as_of=market_days(1)[0]).is_completed()
+    assert run(as_of=day).is_completed()
     assert len(calls) == 2
 
 

@@ -24,8 +24,8 @@ def upgrade() -> None:
     sa.Column('low', sa.Double(), nullable=True),
     sa.Column('close', sa.Double(), nullable=True),
     sa.Column('volume', sa.Double(), nullable=True),
-    sa.Column('known_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('ingested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('known_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
+    sa.Column('ingested_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.Column('basis', _text(8), nullable=False),
     sa.PrimaryKeyConstraint('source', 'symbol', 'date', 'known_at'),
     sqlite_with_rowid=False
@@ -39,7 +39,7 @@ def upgrade() -> None:
     sa.Column('rows_new', sa.BigInteger(), nullable=False),
     sa.Column('rows_quarantined', sa.BigInteger(), nullable=False),
     sa.Column('findings', _text(), nullable=False),
-    sa.Column('ingested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('ingested_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.PrimaryKeyConstraint('source', 'content')
     )
     op.create_table('corporate_actions',
@@ -48,8 +48,8 @@ def upgrade() -> None:
     sa.Column('ex_date', sa.Date(), nullable=False),
     sa.Column('kind', _text(16), nullable=False),
     sa.Column('value', sa.Double(), nullable=False),
-    sa.Column('known_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('ingested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('known_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
+    sa.Column('ingested_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.Column('basis', _text(8), nullable=False),
     sa.PrimaryKeyConstraint('source', 'symbol', 'ex_date', 'kind', 'known_at')
     )
@@ -65,7 +65,7 @@ def upgrade() -> None:
     sa.Column('reasons', _text(), nullable=False),
     sa.Column('moves_alias', sa.Boolean(), nullable=False),
     sa.Column('confirmed', sa.Boolean(), nullable=False),
-    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.PrimaryKeyConstraint('realm', 'as_of', 'horizon')
     )
     op.create_table('forecasts',
@@ -99,8 +99,8 @@ def upgrade() -> None:
     sa.Column('symbol', _text(64), nullable=False),
     sa.Column('name', _text(), nullable=True),
     sa.Column('sector', _text(), nullable=True),
-    sa.Column('known_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('ingested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('known_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
+    sa.Column('ingested_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.Column('basis', _text(8), nullable=False),
     sa.PrimaryKeyConstraint('source', 'index_name', 'snapshot_date', 'symbol', 'known_at')
     )
@@ -113,8 +113,8 @@ def upgrade() -> None:
     sa.Column('reason', _text(), nullable=True),
     sa.Column('summary', _text(), nullable=True),
     sa.Column('run_id', _text(64), nullable=True),
-    sa.Column('started_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('started_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
+    sa.Column('ended_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=True),
     sa.PrimaryKeyConstraint('night_id')
     )
     op.create_index('nights_by_date', 'nights', ['realm', 'as_of'], unique=False)
@@ -126,8 +126,8 @@ def upgrade() -> None:
     sa.Column('date', sa.Date(), nullable=True),
     sa.Column('reasons', _text(), nullable=False),
     sa.Column('payload', _text(), nullable=False),
-    sa.Column('known_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('ingested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('known_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
+    sa.Column('ingested_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.Column('basis', _text(8), nullable=False),
     sa.PrimaryKeyConstraint('source', 'table_name', 'row_hash', 'known_at')
     )
@@ -138,7 +138,7 @@ def upgrade() -> None:
     sa.Column('content', _text(64), nullable=False),
     sa.Column('result', _text(), nullable=False),
     sa.Column('seconds', sa.Double(), nullable=False),
-    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite"), nullable=False),
     sa.PrimaryKeyConstraint('realm', 'as_of', 'stage', 'content')
     )
     op.create_table('walk_forward',

@@ -35,7 +35,7 @@ def prepare_environment(home: Home, environment: MutableMapping[str, str] = os.e
 
 
 def stop_orphaned_servers(home: Home) -> int:
-    """Stop ephemeral Prefect servers of `home` whose parent was killed: nobody else ever would. Returns their number."""
+    """Stop ephemeral Prefect servers of `home` whose parent was killed: nobody else would. Returns their number."""
     stopped = 0
     for process in psutil.process_iter():
         try:

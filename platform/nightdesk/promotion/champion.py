@@ -48,7 +48,9 @@ def alias_version(tracking: Tracking, horizon: int) -> str | None:
 
 
 def _finish(engine: sa.Engine, tracking: Tracking, decision: Decision) -> None:
-    if decision.action in MOVING and decision.moves_alias and decision.version is not None:
+    later = decisions.decided_after(engine, decision.realm, decision.as_of, decision.horizon)
+    # Asked again: a night of a later date may have been served since this one decided.
+    if decision.action in MOVING and decision.moves_alias and decision.version is not None and not later:
         name = model_name(decision.realm, decision.horizon)
         client(tracking).set_registered_model_alias(name, CHAMPION, decision.version)
         reach("promote:alias")

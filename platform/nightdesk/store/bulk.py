@@ -19,6 +19,7 @@ import polars.selectors as cs
 import sqlalchemy as sa
 
 from nightdesk.errors import StoreBusy
+from nightdesk.store.schema import Utc, microseconds
 
 _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
 
@@ -75,7 +76,7 @@ def _append_sqlite(connection: sa.Connection, table: sa.Table, frame: pl.DataFra
     names = ", ".join(f'"{name}"' for name in frame.columns)
     places = ", ".join("?" * frame.width)
     with _without_collector():
-        rows = zip(*(column.to_list() for column in frame.with_columns(*_as_text(table))), strict=True)
+        rows = zip(*(column.to_list() for column in frame.with_columns(*_for_sqlite(table))), strict=True)
         driver = connection.connection.driver_connection
         driver.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows)  # type: ignore[union-attr]
 
@@ -96,20 +97,29 @@ def _ordered(table: sa.Table, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(column.name for column in table.columns).with_columns(cs.float().fill_nan(None))
 
 
+def _for_sqlite(table: sa.Table) -> list[pl.Expr]:
+    """Dates as text and instants as microseconds, which is how SQLite keeps them."""
+    instants = [pl.col(c.name).dt.epoch("us") for c in table.columns if isinstance(c.type, Utc)]
+    return [*_dates_as_text(table), *instants]
+
+
 def _as_text(table: sa.Table) -> list[pl.Expr]:
-    """Dates and instants as the text that SQLite keeps and PostgreSQL reads."""
-    dates = [pl.col(c.name).dt.strftime("%Y-%m-%d") for c in table.columns if isinstance(c.type, sa.Date)]
+    """Dates and instants as the text that PostgreSQL reads."""
     instants = [
         pl.col(c.name).dt.convert_time_zone("UTC").dt.strftime(_INSTANT)
         for c in table.columns
-        if isinstance(c.type, sa.TypeDecorator)
+        if isinstance(c.type, Utc)
     ]
-    return dates + instants
+    return [*_dates_as_text(table), *instants]
+
+
+def _dates_as_text(table: sa.Table) -> list[pl.Expr]:
+    return [pl.col(c.name).dt.strftime("%Y-%m-%d") for c in table.columns if isinstance(c.type, sa.Date)]
 
 
 def _sqlite_value(value: object) -> object:
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+        return microseconds(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     return int(value) if isinstance(value, bool) else value
@@ -117,8 +127,8 @@ def _sqlite_value(value: object) -> object:
 
 def _dtype(kind: sa.types.TypeEngine[Any], dialect: str) -> pl.DataType:
     """What a driver gives for a SQL type."""
-    if isinstance(kind, sa.TypeDecorator):
-        return pl.String() if dialect == "sqlite" else pl.Datetime("us", "UTC")
+    if isinstance(kind, Utc):
+        return pl.Int64() if dialect == "sqlite" else pl.Datetime("us", "UTC")
     if isinstance(kind, sa.Date):
         return pl.String() if dialect == "sqlite" else pl.Date()
     if isinstance(kind, sa.Boolean):
@@ -132,8 +142,8 @@ def _dtype(kind: sa.types.TypeEngine[Any], dialect: str) -> pl.DataType:
 def _cast(column: pl.Expr, kind: sa.types.TypeEngine[Any], given: pl.DataType) -> pl.Expr:
     if isinstance(kind, sa.Boolean):
         return column.cast(pl.Boolean)
+    if isinstance(kind, Utc):
+        return column.cast(pl.Datetime("us", "UTC"))
     if given != pl.String:
         return column
-    if isinstance(kind, sa.TypeDecorator):
-        return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f").dt.replace_time_zone("UTC")
     return column.str.to_date("%Y-%m-%d") if isinstance(kind, sa.Date) else column

@@ -17,7 +17,7 @@ from filelock import FileLock
 from nightdesk.sessions import session_closes
 from nightdesk.store import schema
 from nightdesk.store.bulk import append_all, read
-from nightdesk.store.files import frame_content
+from nightdesk.store.files import content_of, frame_content
 from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, SYMBOL
 
 if TYPE_CHECKING:
@@ -276,9 +276,9 @@ def _quarantined(broken: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
         pl.lit(arrival.at).dt.cast_time_unit("us").alias(KNOWN_AT),
         *_arrived(arrival),
     )
-    return held.with_columns(
-        pl.concat_str("payload", "reasons").hash(seed=0).cast(pl.String).alias("row_hash"),
-    ).unique("row_hash", maintain_order=True)
+    # Not polars' own hash, which may change with its version: a row must be known again after an upgrade.
+    named = [content_of(payload, reasons) for payload, reasons in held.select("payload", "reasons").iter_rows()]
+    return held.with_columns(pl.Series("row_hash", named, dtype=pl.String)).unique("row_hash", maintain_order=True)
 
 
 def _held_already(engine: sa.Engine, source: str) -> pl.DataFrame:

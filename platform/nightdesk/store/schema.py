@@ -12,24 +12,41 @@ from nightdesk.tables import BASIS, DATE, INGESTED_AT, KNOWN_AT, SYMBOL
 metadata = sa.MetaData()
 
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)
+
+
 class Utc(sa.TypeDecorator[dt.datetime]):
-    """An aware instant, kept as UTC: SQLite stores no time zone, so it is taken off there and put back on reading."""
+    """An aware instant: timestamptz on PostgreSQL; on SQLite, which has no such type, microseconds since 1970 in UTC.
+
+    As numbers half a million instants go in and out in a fraction of the time that text takes, and sort alike.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
-        """Turn an aware instant into what the database keeps."""
-        if value is None:
-            return None
-        moment = value.astimezone(dt.UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose what the database keeps."""
+        kind = sa.BigInteger() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+        return dialect.type_descriptor(kind)
 
-    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> Any:
+        """Turn an aware instant into what the database keeps."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
         """Give an aware instant in UTC."""
         if value is None:
             return None
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+        moment: dt.datetime = EPOCH + value * MICROSECOND if dialect.name == "sqlite" else value.astimezone(dt.UTC)
+        return moment
+
+
+def microseconds(moment: dt.datetime) -> int:
+    """Microseconds from 1970 to an aware instant, exactly."""
+    return (moment - EPOCH) // MICROSECOND
 
 
 def _text(length: int | None = None) -> sa.String:
