@@ -96,7 +96,7 @@ def render(report: NightReport) -> str:
         published=report.status != wording.REFUSED,
         ranking=list(_ranking(report.ranking)),
         trust=list(_trust(report)),
-        days=wording.span(report.walk_forward["days"].drop_nulls()),
+        days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
         matured=report.matured.height,
         quarantine=_quarantine(report.quarantined),
