@@ -33,7 +33,7 @@ format: $(VENV)/.installed ## put the code into shape
 	@$(RUN)/ruff check --fix .
 
 bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (ten minutes; keep the machine quiet)
-	@$(RUN)/python -m tests.benchmarks
+	@$(RUN)/python -m tests.benchmarks --install
 
 proof: $(VENV)/.installed ## the slow proofs: skill found on a hundred markets of noise
 	@$(RUN)/python -m pytest tests -m proof --timeout 3600 -s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,12 @@ def test_a_night_killed_with_sigkill_ends_in_the_state_of_one_that_was_not(
     assert differences(logical_state(killed.home), logical_state(undisturbed.home)) == []
 
 
+def test_prefects_record_of_the_killed_night_is_closed(killed: CommandLine) -> None:
+    with sqlite3.connect(killed.home / "prefect/prefect.db") as records:
+        states = [state for (state,) in records.execute("SELECT state_type FROM flow_run ORDER BY created")]
+    assert states == ["CRASHED", "COMPLETED"]
+
+
 def test_no_process_of_a_night_talks_to_anything_beyond_this_machine(
     killed: CommandLine, undisturbed: CommandLine
 ) -> None:
@@ -105,6 +112,13 @@ def test_the_summary_tells_what_a_new_user_asks(undisturbed: CommandLine) -> Non
 )
 def test_commands_after_a_night(undisturbed: CommandLine, command: tuple[str, ...], says: str) -> None:
     assert says in undisturbed.run(*command)
+
+
+def test_an_unknown_symbol_is_one_line_with_known_ones(undisturbed: CommandLine) -> None:
+    text = undisturbed.run("predict", "SYN001", code=2)
+    assert text.startswith("nightdesk: symbol must be one of ")
+    assert "got 'SYN001': choose SYN00" in text
+    assert text.count("\n") == 1
 
 
 def test_a_replay_runs_its_nights_in_a_realm_of_its_own(undisturbed: CommandLine) -> None:

@@ -62,7 +62,7 @@ def test_a_night_run_again_from_the_state_before_it_is_identical(
 def test_a_replay_from_a_to_c_equals_one_from_a_to_b_and_then_from_b_to_c(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    days = market_days(9)
+    days = market_days(7)
     whole = choose_home(monkeypatch, tmp_path / "whole")
     for day in days:
         run_night(day, realm="replay")

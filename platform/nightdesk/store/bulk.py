@@ -12,6 +12,7 @@ import io
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 import polars as pl
@@ -22,6 +23,9 @@ from nightdesk.errors import StoreBusy
 from nightdesk.store.schema import Utc, microseconds
 
 _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
+
+_TOGETHER = 20  # rows of one INSERT on SQLite: a third of the time goes when a statement is not run for each row
+_SLICE = 8192
 
 
 def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -> int:
@@ -74,11 +78,19 @@ def _without_collector() -> Iterator[None]:
 
 def _append_sqlite(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
     names = ", ".join(f'"{name}"' for name in frame.columns)
-    places = ", ".join("?" * frame.width)
-    with _without_collector():
-        rows = zip(*(column.to_list() for column in frame.with_columns(*_for_sqlite(table))), strict=True)
-        driver = connection.connection.driver_connection
-        driver.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows)  # type: ignore[union-attr]
+    places = f"({', '.join('?' * frame.width)})"
+    driver = connection.connection.driver_connection
+    rows = _rows(frame.with_columns(*_for_sqlite(table)))
+    for together, times in ((_TOGETHER, frame.height // _TOGETHER), (1, frame.height % _TOGETHER)):
+        insert = f'INSERT INTO "{table.name}" ({names}) VALUES {", ".join([places] * together)}'
+        groups = (tuple(chain.from_iterable(islice(rows, together))) for _ in range(times))
+        driver.executemany(insert, groups)  # type: ignore[union-attr]
+
+
+def _rows(frame: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """All rows in order, made a slice at a time: they stay in the processor's cache, and the collector away."""
+    for part in frame.iter_slices(_SLICE):
+        yield from zip(*(column.to_list() for column in part), strict=True)
 
 
 def _append_postgresql(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:

@@ -228,7 +228,7 @@ def _differing(engine: sa.Engine, table: sa.Table, stamped: pl.DataFrame, arriva
     if stamped.is_empty():
         return stamped
     stamped = stamped.with_columns(cs.float().fill_nan(None))
-    keys = [c.name for c in table.primary_key.columns if c.name != KNOWN_AT]
+    keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]  # one source at a time
     values = _VALUES[table.name]
     known = _newest_versions(engine, table, keys, values, stamped, arrival.source)
     if known.is_empty():
@@ -257,7 +257,7 @@ def _newest_versions(
         table.c.source == source,
         table.c[day].between(stamped[day].min(), stamped[day].max()),
     )
-    return _newest(read(engine, wanted.order_by(*(table.c[name] for name in (*keys, KNOWN_AT)))), keys)
+    return _newest(read(engine, wanted.order_by(*table.primary_key.columns)), keys)
 
 
 def _newest(versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -1,0 +1,62 @@
+"""Measures nightdesk on this machine and writes BENCHMARKS.md; `make bench` runs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.benchmarks import checks, features, install, machine, night, store
+from tests.benchmarks.page import Section, render, show
+
+PAGE = machine.ROOT / "BENCHMARKS.md"
+PARTS = {
+    "night": night.measure,
+    "store": store.measure,
+    "features": features.measure,
+    "checks": checks.measure,
+    "install": install.measure,
+}
+
+
+def main() -> None:
+    """Run the parts asked for; write the page where that is all of them, else print it."""
+    options = _options()
+    parts = options.only or [name for name in PARTS if name != "install" or options.install]
+    where = machine.describe()
+    print(show(where), file=sys.stderr)
+    found: list[Section] = []
+    for name in parts:
+        print(f"\nmeasuring {name} ...", file=sys.stderr, flush=True)
+        sections = PARTS[name](options.symbols)
+        print("\n\n".join(show(section) for section in sections), file=sys.stderr, flush=True)
+        found += sections
+    page = render(where, found, whole=options.symbols is None)
+    if options.only or options.symbols:
+        print(page)
+    else:
+        PAGE.write_text(page, encoding="utf-8")
+        print(f"\nwritten to {PAGE}", file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", type=_parts, metavar="PARTS", help=f"of {', '.join(PARTS)}, with commas: print, and write nothing"
+    )
+    parser.add_argument("--install", action="store_true", help="time an installation too (a new environment, minutes)")
+    parser.add_argument(
+        "--symbols", type=int, metavar="N", help="the first N symbols alone, for a quick try: print, and write nothing"
+    )
+    return parser.parse_args()
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"parts are {', '.join(PARTS)}, got {', '.join(unknown)}: choose among them")
+    return names
+
+
+if __name__ == "__main__":
+    main()

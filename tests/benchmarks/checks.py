@@ -1,0 +1,66 @@
+"""What stands between the store and training: checks, labels, and features kept a file a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from nightdesk.features.build import build_features
+from nightdesk.features.matrix import feature_matrix, feature_version
+from nightdesk.labels.forward import forward_returns
+from nightdesk.quality.bars import check_bars
+from nightdesk.tables import DATE
+from tests.benchmarks.page import Section, seconds
+from tests.benchmarks.sample import sample
+from tests.benchmarks.timing import Case, interleaved
+
+HORIZONS = (5, 20, 60)
+
+
+def measure(symbols: int | None) -> list[Section]:
+    """Each stage on the whole panel; imports and compiled kernels before."""
+    panel = sample(symbols)
+    bars = panel.verdict.good
+    feature_matrix(bars)
+    with tempfile.TemporaryDirectory(prefix="nightdesk-bench-") as folder:
+        built = Path(folder)
+        build_features(built, bars)
+        cases = [
+            Case("checks (check_bars)", nullcontext, lambda _: check_bars(panel.bars, panel.days)),
+            Case("labels at 5, 20, 60 days", nullcontext, lambda _: forward_returns(bars, panel.days, HORIZONS)),
+            Case("features, first build", _new_folder, partial(_build, bars)),
+            Case("features, next night", partial(_without_last, built, bars), partial(_build, bars)),
+        ]
+        timings = interleaved(cases)
+    rows = tuple((one.name, seconds(one.median), seconds(one.best)) for one in timings.values())
+    dates = bars[DATE].n_unique()
+    sentence = (
+        f"{bars.height:,} bars of {dates:,} dates. A first build computes all features and writes {dates:,} files, "
+        "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing."
+    )
+    return [Section("Checks, labels, feature store", sentence, ("what", "median s", "best s"), rows)]
+
+
+@contextmanager
+def _new_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="nightdesk-bench-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _without_last(built: Path, bars: pl.DataFrame) -> Iterator[Path]:
+    """The built feature store without the files of its last date."""
+    last: dt.date = bars[DATE].max()
+    shutil.rmtree(built / feature_version() / f"date={last}")
+    yield built
+
+
+def _build(bars: pl.DataFrame, root: Path) -> None:
+    build_features(root, bars)
