@@ -18,7 +18,7 @@ from nightdesk.publish.ranking import ranking
 from nightdesk.store.decisions import serving_on
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of, frame_content
-from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores
+from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores, scores
 from nightdesk.store.refs import FrameRef
 from nightdesk.tables import CLOSE, DATE, SYMBOL
 from tasks.stage import stage
@@ -37,8 +37,10 @@ def mature(night: Night, bars: FrameRef) -> Logged:
     """Score the forecasts whose exit price is known tonight."""
     waiting = awaiting(night.engine, night.realm, night.as_of)
     panel = bars.read()
-    scored = score_matured(waiting, panel, night.days(panel[DATE].min()), night.realm)  # type: ignore[arg-type]
-    log_scores(night.engine, scored)
+    found = score_matured(waiting, panel, night.days(panel[DATE].min()), night.realm)  # type: ignore[arg-type]
+    log_scores(night.engine, found)
+    # Read back: killed after the log was written, a second start finds nothing left to score, and says the same.
+    scored = scores(night.engine, night.realm, night.as_of).filter(pl.col("scored_on") == night.as_of)
     return Logged(frame_content(scored), scored.height)
 
 

@@ -21,12 +21,12 @@ def measure(_symbols: int | None) -> list[Section]:
         filled = _timed([*pip, "-c", "infra/constraints.txt", "-e", ".[dev]"])
         size = sum(file.lstat().st_size for file in Path(folder).rglob("*") if file.is_file())
     rows = (
-        ("python -m venv", seconds(made)),
-        ("pip install with constraints", seconds(filled)),
+        ("python -m venv, s", seconds(made)),
+        ("pip install with constraints, s", seconds(filled)),
         ("size of the environment, GiB", f"{size / 2**30:.2f}"),
     )
     sentence = "As `make` does it, once, with the network and pip's cache as they were."
-    return [Section("Installation", sentence, ("what", "seconds"), rows)]
+    return [Section("Installation", sentence, ("what", "value"), rows)]
 
 
 def _timed(command: list[str]) -> float:

@@ -13,6 +13,10 @@ from nightdesk.faults import listening
 STAGES = ("load", "panel", "features", "mature", "decide-training", "promote", "forecast", "publish", "report")
 
 
+NIGHTS = 3
+"""At a horizon of one day the third night is the first that scores what the first one forecast."""
+
+
 class Killed(BaseException):
     """What a test raises in the place of a kill: nothing in a night may catch it."""
 
@@ -34,33 +38,39 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
-        for day in market_days(2):
+        patch.setenv("NIGHTDESK_HORIZONS", "[1]")
+        for day in market_days(NIGHTS):
             run_night(day, train="always")
-    return logical_state(home)
+    state = logical_state(home)
+    assert len(state["rows"]["matured"]) > 0
+    return state
 
 
 def test_a_night_killed_at_every_point_in_turn_ends_in_the_same_state(
     undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = choose_home(monkeypatch, tmp_path / "home")
-    killed = [_run_killing_at_each_point(day) for day in market_days(2)]
+    monkeypatch.setenv("NIGHTDESK_HORIZONS", "[1]")
+    killed = [_run_killing_at_each_point(day) for day in market_days(NIGHTS)]
     for points in killed:
         assert {f"{stage}:{moment}" for stage in STAGES for moment in ("begin", "written", "entered")} <= set(points)
         assert {"model:logged", "model:recorded", "promote:intent", "promote:alias", "forecast:said"} <= set(points)
-        assert {f"fit-{recipe}-5:written" for recipe in ("ridge", "lightgbm")} <= set(points)
+        assert {f"fit-{recipe}-1:written" for recipe in ("ridge", "lightgbm")} <= set(points)
     assert differences(logical_state(home), undisturbed) == []
 
 
-@pytest.mark.parametrize("point", ["load:written", "model:logged", "promote:alias", "publish:written"])
+@pytest.mark.parametrize("point", ["load:written", "mature:written", "promote:alias", "publish:written"])
 def test_a_night_killed_once_ends_in_the_same_state(
     point: str, undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = choose_home(monkeypatch, tmp_path / "home")
-    first, second = market_days(2)
-    run_night(first, train="always")
+    monkeypatch.setenv("NIGHTDESK_HORIZONS", "[1]")
+    *before, last = market_days(NIGHTS)
+    for day in before:
+        run_night(day, train="always")
     with pytest.raises(Killed), listening(_kill_at(point)):
-        run_night(second, train="always")
-    run_night(second, train="always")
+        run_night(last, train="always")
+    run_night(last, train="always")
     assert differences(logical_state(home), undisturbed) == []
 
 
