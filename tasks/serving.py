@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from nightdesk.errors import NothingServed
 from nightdesk.faults import reach
 from nightdesk.monitoring.matured import score_matured
 from nightdesk.operations import serving
@@ -46,12 +47,21 @@ def mature(night: Night, bars: FrameRef) -> Logged:
 
 @stage("promote")
 def promote(night: Night, tested: tuple[Tested, ...]) -> Served:
-    """Decide and carry out who is served; with no fits tonight, whoever was served still is."""
+    """Decide and carry out who is served; with no fits tonight, whoever was served still is.
+
+    Raises NothingServed where a horizon has nobody: before anything is forecast, so that the night can be run again.
+    """
     if tested:
         serving.decide(night, tested)
     models = tuple(
         one for one in serving_on(night.engine, night.realm, night.as_of) if one.horizon in night.settings.horizons
     )
+    lacking = sorted(set(night.settings.horizons) - {one.horizon for one in models})
+    if lacking:
+        raise NothingServed(
+            f"a night needs a model at each of its horizons, got none at {', '.join(map(str, lacking))} days: "
+            "let it train (--train auto), and see why fits failed in the Prefect run"
+        )
     return Served(content_of([(one.horizon, one.content) for one in models]), models)
 
 
@@ -70,7 +80,5 @@ def publish(night: Night, bars: FrameRef, logged: Logged, served: Served) -> Pub
     del logged  # its content is part of this stage's key
     closes = bars.read().filter(pl.col(DATE) == night.as_of).select(SYMBOL, CLOSE)
     ranked = ranking(forecasts_of(night.engine, night.realm, night.as_of), closes)
-    lacking = sorted(set(night.settings.horizons) - {one.horizon for one in served.models})
-    reasons = tuple(f"no model is served at horizon {horizon}" for horizon in lacking)
     models = [{key: value for key, value in asdict(one).items() if key != "version"} for one in served.models]
-    return write_publication(night.home.published, night.realm, night.as_of, ranked, models, reasons)
+    return write_publication(night.home.published, night.realm, night.as_of, ranked, models, ())

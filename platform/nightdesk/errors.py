@@ -11,6 +11,7 @@ NightdeskError
     ├── BadSetting            a setting that does not hold
     ├── SourceBroken          a provider's data cannot be what it says it is
     ├── DataRefused           a batch past its quality thresholds; every finding at once
+    ├── NothingServed         no model may be served at a horizon; nothing was forecast
     ├── ForecastConflict      a logged forecast would have to change
     ├── ModelBroken           a smoke prediction failed, or an artifact is not what was registered
     ├── NightLocked           another process runs the same night
@@ -77,6 +78,10 @@ class SourceBroken(PermanentError):
 
 class DataRefused(PermanentError):
     """A batch passed its quality thresholds: nothing downstream was written."""
+
+
+class NothingServed(PermanentError):
+    """No model may be served at a horizon, so the night has nothing to forecast with."""
 
 
 class ForecastConflict(PermanentError):

@@ -12,7 +12,7 @@ from small_nights import choose_home, market_days, run_night
 from test_replay import NOW
 
 import tasks.ingest
-from nightdesk.errors import DataRefused, NightDone
+from nightdesk.errors import DataRefused, NightDone, NothingServed
 from nightdesk.operations.night import plan_night
 from nightdesk.publish.publication import latest
 from nightdesk.quality.thresholds import Thresholds
@@ -79,6 +79,21 @@ def test_a_fit_that_fails_fails_alone_and_is_told(tmp_path: Path, monkeypatch: p
     assert summary.failed_fits == ("no-such-recipe h5",)
     assert [one.model for one in summary.serving] == ["ridge"]
     assert summary.status == "published"
+
+
+def test_a_night_with_nobody_to_serve_is_refused_and_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = choose_home(monkeypatch, tmp_path / "home")
+    (day,) = market_days(1)
+    with pytest.raises(NothingServed, match="got none at 5 days"):
+        run_night(day, train="never")
+    with monkeypatch.context() as patch:
+        patch.setenv("NIGHTDESK_TRAINING__RECIPES", '["no-such-recipe"]')
+        with pytest.raises(NothingServed):
+            run_night(day)
+    assert json.loads((home / f"published/live/{day}/status.json").read_text())["status"] == "refused"
+    assert run_night(day).status == "published"
 
 
 def _with_a_broken_row(check):

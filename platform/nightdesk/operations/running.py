@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.errors import DataRefused, NightDone
+from nightdesk.errors import DataRefused, NightDone, NothingServed
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
 from nightdesk.promotion.champion import reconcile
@@ -71,8 +71,8 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
 
 
 def _tell(night: Night, error: Exception, reason: str) -> None:
-    """Mark the last good forecasts as stale; a night whose data were refused says so itself."""
-    if isinstance(error, DataRefused):
+    """Mark the last good forecasts as stale; a night that was refused says so itself."""
+    if isinstance(error, DataRefused | NothingServed):
         publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))
     else:
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} failed: {reason}")

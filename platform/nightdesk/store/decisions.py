@@ -45,10 +45,11 @@ class Serving:
 
 
 def write_intent(engine: sa.Engine, decision: Decision, at: dt.datetime) -> None:
-    """Enter a decision before it is carried out; an unconfirmed one of the same night and horizon gives way."""
+    """Enter a decision before it is carried out; an unconfirmed one, or a refusal, of the same night gives way."""
     values = {name: getattr(decision, name) for name in Decision.__slots__ if name != "content"}
+    given_way = decisions.c.confirmed.is_(False) | (decisions.c.action == REFUSE)
     with engine.begin() as connection:
-        connection.execute(sa.delete(decisions).where(*_is(decision), decisions.c.confirmed.is_(False)))
+        connection.execute(sa.delete(decisions).where(*_is(decision), given_way))
         connection.execute(
             sa.insert(decisions).values(**values, model_content=decision.content, confirmed=False, decided_at=at)
         )
@@ -61,9 +62,12 @@ def confirm(engine: sa.Engine, decision: Decision) -> None:
 
 
 def confirmed(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bool:
-    """Whether a decision of this night and horizon has been carried out."""
+    """Whether a decision of this night and horizon has been carried out; a refusal is asked again at the next start."""
     wanted = sa.select(decisions.c.confirmed).where(
-        decisions.c.realm == realm, decisions.c.as_of == as_of, decisions.c.horizon == horizon
+        decisions.c.realm == realm,
+        decisions.c.as_of == as_of,
+        decisions.c.horizon == horizon,
+        decisions.c.action != REFUSE,
     )
     with engine.connect() as connection:
         return bool(connection.scalar(wanted))
