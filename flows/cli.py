@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from typing import Annotated, Literal, NoReturn, cast
 
+import httpx
 import typer
 
-from nightdesk.errors import NightdeskError, NightLocked, TransientError
+from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, TransientError
 from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
 from nightdesk.settings import Settings, read_settings
@@ -39,8 +41,8 @@ def main() -> None:
         code = app(args=arguments, prog_name="nightdesk", standalone_mode=False)
     except WrongUsage as error:
         message: str = error.format_message()  # type: ignore[attr-defined]
-        _fail(" ".join(message.replace("Value error, ", "").split()), USAGE)
-    except typer.Abort:
+        _fail(" ".join(message.replace("Value error, ", "").replace(ISO, SHOWN).split()), USAGE)
+    except (typer.Abort, KeyboardInterrupt):
         _fail("stopped by hand", FAILED)
     except NightdeskError as error:
         later = isinstance(error, TransientError | NightLocked)
@@ -56,9 +58,24 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _prepare() -> Settings:
     settings = read_settings()
-    prepare_environment(Home(settings.home))
-    stop_orphaned_servers(Home(settings.home))
+    home = Home(settings.home)
+    try:
+        prepare_environment(home)
+    except OSError as error:
+        raise BadSetting(f"home must be a folder that can be made, got {home.root}: {error.strerror}") from None
+    stop_orphaned_servers(home)
     return settings
+
+
+def _check_server() -> None:
+    """Say in one line that the Prefect server which the environment names does not answer."""
+    url = os.environ.get("PREFECT_API_URL")
+    if url is None:
+        return
+    try:
+        httpx.get(f"{url}/health", timeout=10).raise_for_status()
+    except httpx.HTTPError as error:
+        _fail(f"PREFECT_API_URL must name a running Prefect server, got {url} ({error}): start it, or unset it", BUSY)
 
 
 @app.command()
@@ -87,6 +104,7 @@ def nightly(
     if done is not None and train != "always":
         show_summary(SUMMARY.validate_json(done), settings, repeated=True)
         return
+    _check_server()
     follow_progress(quiet)
     state = flow(NightParameters(as_of=asked, train=train), return_state=True)
     if state.name == SKIPPED:
@@ -121,6 +139,7 @@ def replay(
             f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"
         ) from None
     nights_to_replay(settings, parameters, dt.datetime.now(dt.UTC))
+    _check_server()
     follow_progress(quiet)
     state = flow(parameters, return_state=True)
     if not state.is_completed():
@@ -160,6 +179,8 @@ def history(
     settings = _prepare()
     from flows.show import show_history
 
+    if on is not None and on.date() > dt.datetime.now(dt.UTC).date():
+        raise BadDate(f"--on must not lie in the future, got {on.date()}: choose today or earlier")
     show_history(settings, realm, None if on is None else on.date())
 
 

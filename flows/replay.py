@@ -47,7 +47,8 @@ def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.d
     days = trading_days(calendar, parameters.first, parameters.last)
     if not days:
         raise BadDate(
-            f"a replay needs a trading day of {calendar}, got none from {parameters.first} to {parameters.last}"
+            f"a replay needs a trading day of {calendar}, got none from {parameters.first} to {parameters.last}: "
+            "choose a wider range"
         )
     for day in (days[0], days[-1]):
         plan_night(settings, parameters.realm, day, "auto", now)

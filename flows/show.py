@@ -48,7 +48,7 @@ def night_failed(state: Any) -> str:
     if isinstance(error, NightDone):
         return str(error)
     what = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else state.message
-    return f"the night failed, and earlier forecasts are marked stale: {what}"
+    return f"the night failed, and earlier forecasts, if any, are marked stale: {what}"
 
 
 def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -> None:
@@ -63,7 +63,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
         )
     out.print(f"\nNight of {summary.as_of} ({summary.realm}): {summary.status}{_because(summary.reasons)}")
     held = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined) or "none"
-    out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new; in quarantine so far: {held}")
+    known = "" if summary.rows_in else " (the store had tonight's already)"
+    out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new{known}; in quarantine so far: {held}")
     out.print(f"Training: {'yes' if summary.trained else 'no'}, {summary.training_reason}")
     for name in summary.failed_fits:
         out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
@@ -74,7 +75,7 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
         out.print(f"Top at {horizon} days: {' '.join(symbols)}")
     out.print(f"Forecasts logged: {summary.forecasts:,}; earlier ones scored tonight: {summary.matured}")
     out.print(f"Report:  {summary.report}", soft_wrap=True)
-    out.print(f"MLflow:  {summary.tracking}", soft_wrap=True)
+    out.print(f"MLflow:  {summary.tracking} (mlflow ui --backend-store-uri {summary.tracking})", soft_wrap=True)
     out.print(f"Prefect: {_prefect(settings)}", soft_wrap=True)
     out.print("Research, not advice.")
 
@@ -221,4 +222,7 @@ def _prefect(settings: Settings) -> str:
     from prefect.settings import get_current_settings
 
     current = get_current_settings()
-    return current.api.url or f"{Home(settings.home).prefect} (no server; see it with: prefect server start)"
+    return (
+        current.api.url
+        or f"no server; to see its records: PREFECT_HOME={Home(settings.home).prefect} prefect server start"
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import polars as pl
+
+from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.inputs import bars_as_known
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.tables import DATE
 from tasks.ingest import Ingested
 from tasks.stage import stage
 
@@ -16,6 +20,9 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
     """Read all bars as they are known at tonight's cut-off."""
     del ingested  # its content is part of this stage's key: new rows, new panel
     bars = bars_as_known(night.engine, night.source.facts.name, night.cutoff, last=night.as_of)
+    if bars.filter(pl.col(DATE) == night.as_of).is_empty():
+        name = night.source.facts.name
+        raise DataRefused(f"a night needs bars of its as-of day, got none of {night.as_of} from {name}: mend it")
     return save_frame(night.scratch, "panel", bars)
 
 

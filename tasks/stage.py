@@ -7,6 +7,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
@@ -81,6 +82,11 @@ def stage(
 
 
 def _stands(record: object) -> bool:
-    """Whether the file a record speaks of, if any, is still there."""
-    path = getattr(record, "path", None)
-    return path is None or Path(path).exists()
+    """Whether the files that a record speaks of, in itself or in what it holds, are still there."""
+    if isinstance(record, tuple | list):
+        return all(_stands(one) for one in record)
+    if not is_dataclass(record):
+        return True
+    held = {field.name: getattr(record, field.name) for field in fields(record)}
+    path = held.pop("path", None)
+    return (path is None or Path(path).exists()) and all(_stands(one) for one in held.values())

@@ -3,7 +3,7 @@
 NightdeskError
 ├── TransientError
 │   ├── SourceUnavailable     a provider did not answer, or answered "later"
-│   └── StoreBusy             the store is held by another writer
+│   └── StoreBusy             the store does not answer, or another writer holds it
 └── PermanentError
     ├── BadInput              a user's argument: option, symbol, date
     │   ├── BadDate
@@ -42,7 +42,7 @@ class SourceUnavailable(TransientError):
 
 
 class StoreBusy(TransientError):
-    """The store is held by another writer for longer than the wait allows."""
+    """The store does not answer, or is held by another writer for longer than the wait allows."""
 
 
 class BadInput(PermanentError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -21,6 +22,10 @@ from nightdesk.errors import BadSetting
 FILE = "nightdesk.toml"
 
 Horizon = Annotated[int, Field(ge=1, le=60)]
+
+
+_NOT_SETTINGS = ("config", "root", "started_by")
+"""Variables of ours that are no settings: the file of settings, the root of deployments, who started a child."""
 
 
 class _Group(BaseModel):
@@ -127,6 +132,7 @@ def read_settings() -> Settings:
         raise BadSetting(f"settings do not hold: {_not_json(error)}: write a list as [5, 20]") from None
     except tomllib.TOMLDecodeError as error:
         raise BadSetting(f"settings must be TOML, got {file or FILE}: {error}") from None
+    _refuse_unknown_variables(settings)
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
 
 
@@ -135,6 +141,18 @@ def _not_json(error: SettingsError) -> str:
     got = getattr(error.__cause__, "doc", None)
     named = sorted(name for name, value in os.environ.items() if name.upper().startswith("NIGHTDESK_") and value == got)
     return f"{' or '.join(named)} must be JSON, got {got!r}" if named else str(error)
+
+
+def _refuse_unknown_variables(settings: Settings) -> None:
+    """A misspelt variable would be passed over, and the night run with what was not meant."""
+    known = {variable for _, variable, _, _ in documented(settings)} | {f"NIGHTDESK_{n}".upper() for n in _NOT_SETTINGS}
+    known |= {f"NIGHTDESK_{name}".upper() for name in type(settings).model_fields}
+    for name in os.environ:
+        free = name.startswith(("NIGHTDESK_SOURCE__OPTIONS__", "NIGHTDESK_TEST_"))
+        if name.startswith("NIGHTDESK_") and not free and name.upper() not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            cure = f"did you mean {near[0]}?" if near else "see nightdesk settings"
+            raise BadSetting(f"a variable NIGHTDESK_* must name a setting, got {name}: {cure}")
 
 
 def documented(settings: Settings) -> list[tuple[str, str, str, str]]:

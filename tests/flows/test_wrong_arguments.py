@@ -38,6 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("predict", "SYN0001"), "run nightdesk nightly"),
         (("models",), "run nightdesk nightly"),
         (("history",), "run nightdesk nightly"),
+        (("history", "--on", "2999-01-04"), "--on must not lie in the future"),
         (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),
     ],
 )
@@ -66,6 +67,31 @@ def test_a_wrong_setting_is_named_with_its_value(
     assert code == 2
     assert "horizons.1" in err
     assert "90" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("NIGHTDESK_HORIZON", "[5]", "did you mean NIGHTDESK_HORIZONS?"),
+        ("NIGHTDESK_HOME", "/proc/nothing/here", "home must be a folder that can be made"),
+        ("NIGHTDESK_STORE__URL", "postgresql+psycopg://nobody@127.0.0.1:1/none", "the store must answer"),
+        ("PREFECT_API_URL", "http://127.0.0.1:1/api", "PREFECT_API_URL must name a running Prefect server"),
+    ],
+)
+def test_what_does_not_answer_or_is_misspelt_is_one_line(
+    name: str,
+    value: str,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    choose_home(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv(name, value)
+    code, _, err = run(monkeypatch, capsys, "nightly")
+    assert code in (2, 75)
+    assert says in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor"])

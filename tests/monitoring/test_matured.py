@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
+from nightdesk.labels.exits import GONE_AFTER
 from nightdesk.monitoring.matured import score_matured
 from nightdesk.sessions import trading_days
 from nightdesk.store.database import open_store
@@ -102,15 +103,28 @@ def test_a_symbol_that_has_gone_counts_with_its_last_close() -> None:
 
 
 def test_a_symbol_without_a_price_takes_no_part_and_is_not_counted() -> None:
-    shown = bars(SAID_ON + 6).filter(~((pl.col(SYMBOL) == NAMES[3]) & (pl.col(DATE) == DAYS[SAID_ON + 6])))
-    (row,) = score_matured(waiting(SAID_ON), shown, DAYS[: SAID_ON + 7], "live").to_dicts()
+    absent = (pl.col(SYMBOL) == NAMES[3]) & (pl.col(DATE) == DAYS[SAID_ON + 6])
+    # On the day itself nobody can know whether it has gone for good; back the next day, it had no exit price.
+    assert score_matured(waiting(SAID_ON), bars(SAID_ON + 6).filter(~absent), DAYS[: SAID_ON + 7], "live").is_empty()
+    shown = bars(SAID_ON + 7).filter(~absent)
+    (row,) = score_matured(waiting(SAID_ON), shown, DAYS[: SAID_ON + 8], "live").to_dicts()
     assert row["symbols"] == 11
     assert row["rank_ic"] == pytest.approx(by_hand(5, (NAMES[3],)))
 
 
+def test_a_symbol_that_went_just_before_the_exit_is_waited_for_and_not_lost() -> None:
+    last = SAID_ON + 4
+    gone = (pl.col(SYMBOL) == NAMES[3]) & (pl.col(DATE) > DAYS[last])
+    known = last + GONE_AFTER
+    for night in range(SAID_ON + 6, known):
+        assert score_matured(waiting(SAID_ON), bars(night).filter(~gone), DAYS[: night + 1], "live").is_empty()
+    (row,) = score_matured(waiting(SAID_ON), bars(known).filter(~gone), DAYS[: known + 1], "live").to_dicts()
+    assert (row["symbols"], row["scored_on"]) == (12, DAYS[known])
+
+
 def test_a_night_that_too_few_symbols_tell_about_is_undefined_and_never_zero() -> None:
-    few = bars(SAID_ON + 6).filter(pl.col(SYMBOL).is_in(NAMES[:9]))
-    (row,) = score_matured(waiting(SAID_ON), few, DAYS[: SAID_ON + 7], "live").to_dicts()
+    few = bars(SAID_ON + 16).filter(pl.col(SYMBOL).is_in(NAMES[:9]))
+    (row,) = score_matured(waiting(SAID_ON), few, DAYS[: SAID_ON + 17], "live").to_dicts()
     assert (row["rank_ic"], row["symbols"]) == (None, 9)
 
 

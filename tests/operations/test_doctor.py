@@ -129,7 +129,8 @@ def test_a_full_disk_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_home_that_cannot_be_written_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Root may write everywhere, so the question itself is answered here.
-    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
+    real = os.access
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: Path(path) != home and real(path, mode))
     assert "must be writable" in unsound(examined(home))["home folder"]
 
 
@@ -143,7 +144,7 @@ def test_a_home_that_is_a_file_is_found_and_the_other_checks_still_run(home: Pat
 def test_a_store_that_does_not_answer_is_found_and_the_other_checks_still_run(home: Path) -> None:
     checks = examined(home, store={"url": "postgresql+psycopg://nobody@127.0.0.1:1/nothing?connect_timeout=2"})
     assert set(unsound(checks)) == {"store", "served models"}
-    assert checks["store"].finding.startswith("store must answer, got ")
+    assert checks["store"].finding.startswith("the store must answer, got ")
     assert "\n" not in checks["store"].finding
 
 

@@ -1,4 +1,4 @@
-"""Scores forecasts the night their exit price is known."""
+"""Scores forecasts the night their exit prices are known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from nightdesk.labels.exits import GONE_AFTER
 from nightdesk.labels.forward import forward_returns
 from nightdesk.scoring.rank_ic import daily_rank_ic
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MODEL, SYMBOL
@@ -40,10 +41,11 @@ def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.d
     horizons = sorted(ready[HORIZON].unique())
     labels = forward_returns(bars.filter(pl.col(DATE) >= recent[0]), recent, horizons)
     met = ready.rename({"as_of": DATE}).join(
-        labels.select(SYMBOL, DATE, pl.col(HORIZON).cast(pl.Int64), FORWARD_RETURN),
+        labels.select(SYMBOL, DATE, pl.col(HORIZON).cast(pl.Int64), FORWARD_RETURN, "known_date"),
         on=[SYMBOL, DATE, HORIZON],
         how="left",
     )
+    met = met.filter(_settled(days))
     groups = (HORIZON, MODEL, "served", "exit_date")
     return (
         daily_rank_ic(met, by=groups)
@@ -51,6 +53,16 @@ def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.d
         .with_columns(realm=pl.lit(realm), scored_on=pl.lit(days[-1]), symbols=pl.col("symbols").cast(pl.Int64))
         .sort("as_of", HORIZON, MODEL)
     )
+
+
+def _settled(days: Sequence[dt.date]) -> pl.Expr:
+    """Whether a forecast night can be scored: every label known, or so long after the exit that no more will be.
+
+    A symbol that stopped trading inside the holding is known to have gone only days after the exit. Scored at once, the
+    night would lose it for good, and the live record would hold survivors only.
+    """
+    latest_exit = days[-1 - GONE_AFTER] if len(days) > GONE_AFTER else dt.date.min
+    return pl.col("known_date").is_not_null().all().over(DATE, HORIZON) | (pl.col("exit_date") <= latest_exit)
 
 
 def _matured(waiting: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:

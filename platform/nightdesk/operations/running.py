@@ -61,7 +61,7 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
         try:
             yield started
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             reason = f"{type(error).__name__}: {error}"
             _tell(night, error, reason.splitlines()[0])
             nights.end(engine, night_id, nights.FAILED, clock(), reason)
@@ -70,7 +70,7 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
         shutil.rmtree(night.scratch, ignore_errors=True)
 
 
-def _tell(night: Night, error: Exception, reason: str) -> None:
+def _tell(night: Night, error: BaseException, reason: str) -> None:
     """Mark the last good forecasts as stale; a night that was refused says so itself."""
     if isinstance(error, DataRefused | NothingServed):
         publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 
-from nightdesk.errors import BadSetting
+from nightdesk.errors import BadSetting, StoreBusy
 
 BUSY_SECONDS = 60
 _MIGRATING = "SELECT pg_advisory_xact_lock(hashtextextended('nightdesk.migrating', 0))"
@@ -24,9 +24,20 @@ _MIGRATING = "SELECT pg_advisory_xact_lock(hashtextextended('nightdesk.migrating
 def open_store(url: str) -> sa.Engine:
     """Open the store at SQLAlchemy URL `url`, creating or migrating it first; one engine a URL and process.
 
-    Raises BadSetting for a database that is neither a file of SQLite nor PostgreSQL through psycopg.
+    Raises BadSetting for a database that is neither a file of SQLite nor PostgreSQL through psycopg, StoreBusy for one
+    that does not answer.
     """
     engine = connect(url)
+    try:
+        _bring_up(engine)
+    except sa.exc.OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).splitlines()[0]
+        raise StoreBusy(f"the store must answer, got {reason} from {where}: start it, or mend store.url") from error
+    return engine
+
+
+def _bring_up(engine: sa.Engine) -> None:
     if engine.dialect.name == "sqlite":
         # Two processes that open a new file at once would both run the first migration.
         Path(_file(engine)).parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +45,6 @@ def open_store(url: str) -> sa.Engine:
             _migrate(engine)
     else:
         _migrate(engine)
-    return engine
 
 
 def connect(url: str) -> sa.Engine:

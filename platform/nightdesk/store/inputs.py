@@ -155,7 +155,9 @@ def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:
     for finding in json.loads(row.findings):
         if finding["severity"] == "note":
             rule = (finding["rule"], finding["meaning"])
-            counts[rule] = counts.get(rule, 0) + finding["count"]
+            # A finding with a place is one row or symbol, however many days it speaks of; one without stands for many.
+            placed = finding["symbol"] is not None or finding["date"] is not None
+            counts[rule] = counts.get(rule, 0) + (1 if placed else finding["count"])
     notes = tuple((rule, count, meaning) for (rule, meaning), count in sorted(counts.items()))
     return Batch(row.content, row.rows_in, row.rows_new, notes)
 
@@ -301,8 +303,9 @@ def _batch(
         {
             "source": [arrival.source],
             "content": [frame_content(everything)],
-            "first_date": [everything[DATE].min()],
-            "last_date": [everything[DATE].max()],
+            # Of good rows only: a broken one may bear any date, and what lies before it would never be asked for.
+            "first_date": [good[DATE].min()],
+            "last_date": [good[DATE].max()],
             "rows_in": [everything.height],
             "rows_new": [rows_new],
             "rows_quarantined": [broken.height],
