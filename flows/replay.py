@@ -8,8 +8,8 @@ from typing import cast
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.nightly import NightParameters, nightly
-from nightdesk.errors import BadDate, BadInput
+from flows.nightly import SKIPPED, NightParameters, nightly
+from nightdesk.errors import BadDate, BadInput, NightLocked
 from nightdesk.operations.night import LIVE, plan_night
 from nightdesk.sessions import trading_days
 from nightdesk.settings import Settings, read_settings
@@ -62,5 +62,7 @@ def replay(parameters: ReplayParameters) -> list[NightSummary]:
     summaries = []
     for day in days:
         state = nightly(NightParameters(as_of=day, realm=parameters.realm), return_state=True)
+        if state.name == SKIPPED:
+            raise NightLocked(state.message or f"the night of {day} runs elsewhere: wait for it to end")
         summaries.append(cast(NightSummary, state.result()))
     return summaries
