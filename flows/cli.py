@@ -1,4 +1,4 @@
-"""The command line: `nightdesk nightly`, `replay`, `predict`, `models`, `history`, `settings`, `doctor`."""
+"""The command line `nightdesk`: nights, replays and upkeep; what they left, shown; settings and the doctor."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def nightly(
     from flows.nightly import REPEATED, SKIPPED, SUMMARY, NightParameters
     from flows.nightly import nightly as flow
     from flows.show import follow_progress, night_failed, show_summary
-    from nightdesk.operations.night import LIVE, plan_night
+    from nightdesk.operations.night import LIVE, closed_today, plan_night
     from nightdesk.store.nights import done_summary, held
     from tasks.reporting import NightSummary
 
@@ -102,6 +102,9 @@ def nightly(
     with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
         done = done_summary(planned.engine, LIVE, planned.as_of)
     if done is not None and train != "always":
+        closed = closed_today(planned, dt.datetime.now(dt.UTC)) if asked is None else None
+        if closed is not None:
+            print(f"{closed}, which is done.")
         show_summary(SUMMARY.validate_json(done), settings, repeated=True)
         return
     _check_server()
@@ -204,6 +207,77 @@ def doctor() -> None:
     show_checks(checks)
     if not all(check.sound for check in checks):
         sys.exit(FAILED)
+
+
+@app.command()
+def train(
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Trading day to learn up to; the newest known if left out."),
+    ] = None,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
+) -> None:
+    """Fit every recipe on the newest data and refresh the served one; nothing is forecast."""
+    settings = _prepare()
+    from flows.nightly import SKIPPED
+    from flows.retrain import RetrainParameters
+    from flows.retrain import retrain as flow
+    from flows.show import follow_progress, run_failed, show_retrain
+    from nightdesk.operations.night import plan_night
+    from tasks.reporting import RetrainSummary
+
+    asked = None if as_of is None else as_of.date()
+    plan_night(settings, realm, asked, "always", dt.datetime.now(dt.UTC))
+    _check_server()
+    follow_progress(quiet)
+    state = flow(RetrainParameters(as_of=asked, realm=realm, reason="asked for at the command line"), return_state=True)
+    if state.name == SKIPPED:
+        _fail(state.message or "", BUSY)
+    if not state.is_completed():
+        _fail(run_failed("the retrain", state), FAILED)
+    show_retrain(cast(RetrainSummary | None, state.result()), state.message or "")
+
+
+@app.command()
+def backfill(
+    first: Annotated[dt.datetime, typer.Option("--from", formats=[ISO], metavar=SHOWN, help="First date.")],
+    last: Annotated[dt.datetime, typer.Option("--to", formats=[ISO], metavar=SHOWN, help="Last date, included.")],
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Go on with the next night where one fails.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
+) -> None:
+    """Run the nights of a range that were missed; those that are done are passed over."""
+    settings = _prepare()
+    from flows.backfill import BackfillParameters, nights_to_fill
+    from flows.backfill import backfill as flow
+    from flows.show import follow_progress, run_failed, show_backfill
+
+    parameters = BackfillParameters(first=first.date(), last=last.date(), keep_going=keep_going)
+    nights_to_fill(settings, parameters)
+    _check_server()
+    follow_progress(quiet)
+    state = flow(parameters, return_state=True)
+    if not state.is_completed():
+        _fail(run_failed("the backfill", state), FAILED)
+    filled = state.result()
+    show_backfill(filled)
+    if filled.failed:
+        sys.exit(FAILED)
+
+
+@app.command()
+def cleanup(
+    keep: Annotated[int, typer.Option(min=1, help="How many of the newest versions of each model stay.")] = 10,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove old model versions with their files; never one that is served, named by a decision, or the best."""
+    settings = _prepare()
+    from flows.show import show_cleaned
+    from nightdesk.operations.cleanup import clean_up
+
+    show_cleaned(clean_up(settings, keep, dry_run=dry_run))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
 from nightdesk.monitoring.retraining import TrainingMode
-from nightdesk.operations.night import LIVE, Night, plan_night
+from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
 from nightdesk.operations.training import Tested
 from nightdesk.settings import read_settings
@@ -25,8 +25,8 @@ from tasks.reporting import NightSummary, report, summarise
 from tasks.serving import forecast, mature, promote, publish
 from tasks.training import baselines, decide, fit
 
-SKIPPED, REPEATED = "Skipped", "DoneBefore"
-"""Names of completed states in which no night ran: another process runs it, or it was done before."""
+SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
+"""Names of completed states in which no night ran: another process runs it, it was done before, nothing traded."""
 
 SUMMARY = TypeAdapter(NightSummary)
 
@@ -54,6 +54,11 @@ class NightParameters(BaseModel):
     )
 
 
+def now() -> dt.datetime:
+    """The clock, which no part of the library reads."""
+    return dt.datetime.now(dt.UTC)
+
+
 def run_name() -> str:
     """Name a run by realm and date, as they were asked for."""
     given = flow_run.get_parameters().get("parameters") or {}
@@ -64,16 +69,19 @@ def run_name() -> str:
 @flow(name="nightly", flow_run_name=run_name)
 def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # noqa: B008
     """Run one night: ingest, check, build features, train where due, forecast, publish, report."""
-    now = dt.datetime.now(dt.UTC)
-    night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, now)
+    began = now()
+    night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, began)
+    closed = closed_today(night, began) if parameters.as_of is None else None
     try:
-        with running(night, flow_run.get_id(), lambda: dt.datetime.now(dt.UTC)) as started:
+        with running(night, flow_run.get_id(), now) as started:
             close_prefect_orphans(started.orphans)
             if started.summary is None:
                 summary = stages(night)
                 started.summary = SUMMARY.dump_json(summary).decode()
-                return Completed(data=summary, message=f"night of {night.as_of} done")
-            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message="done before")
+                caught_up = f" ({closed}, and it had not been run)" if closed else ""
+                return Completed(data=summary, message=f"night of {night.as_of} done{caught_up}")
+            before, name = SUMMARY.validate_json(started.summary), HOLIDAY if closed else REPEATED
+            return Completed(name=name, data=before, message=f"{closed}, which is done" if closed else "done before")
     except NightLocked as busy:
         return Completed(name=SKIPPED, message=str(busy))
 

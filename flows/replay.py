@@ -39,19 +39,21 @@ def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.d
     """
     if parameters.realm == LIVE:
         raise BadInput("a replay must not touch realm 'live': choose another realm")
-    if parameters.first > parameters.last:
-        raise BadDate(f"from must not be after to, got {parameters.first} after {parameters.last}: swap them")
-    if parameters.last > now.date():
-        raise BadDate(f"to must not lie in the future, got {parameters.last}: today is {now.date()}")
-    calendar = plan_night(settings, parameters.realm, None, "auto", now).source.facts.calendar
-    days = trading_days(calendar, parameters.first, parameters.last)
+    return days_between(settings, parameters.realm, parameters.first, parameters.last, now)
+
+
+def days_between(settings: Settings, realm: str, first: dt.date, last: dt.date, now: dt.datetime) -> list[dt.date]:
+    """Trading days from `first` to `last`, on each of which a night can be run; raises BadDate where there is none."""
+    if first > last:
+        raise BadDate(f"from must not be after to, got {first} after {last}: swap them")
+    if last > now.date():
+        raise BadDate(f"to must not lie in the future, got {last}: today is {now.date()}")
+    calendar = plan_night(settings, realm, None, "auto", now).source.facts.calendar
+    days = trading_days(calendar, first, last)
     if not days:
-        raise BadDate(
-            f"a replay needs a trading day of {calendar}, got none from {parameters.first} to {parameters.last}: "
-            "choose a wider range"
-        )
+        raise BadDate(f"nights need a trading day of {calendar}, got none from {first} to {last}: choose a wider range")
     for day in (days[0], days[-1]):
-        plan_night(settings, parameters.realm, day, "auto", now)
+        plan_night(settings, realm, day, "auto", now)
     return days
 
 

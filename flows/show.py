@@ -12,15 +12,17 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from flows.backfill import Backfilled
 from nightdesk.errors import NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
+from nightdesk.operations.cleanup import Cleaned
 from nightdesk.operations.doctor import Check
 from nightdesk.publish.publication import PUBLISHED, latest
 from nightdesk.settings import Settings, documented
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import all_decisions, newest_walk_forward, serving_on
 from nightdesk.store.nights import history
-from tasks.reporting import NightSummary, Score
+from tasks.reporting import NightSummary, RetrainSummary, Score
 
 UNDEFINED = "undefined"
 
@@ -49,6 +51,14 @@ def night_failed(state: Any) -> str:
         return str(error)
     what = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else state.message
     return f"the night failed, and earlier forecasts, if any, are marked stale: {what}"
+
+
+def run_failed(what: str, state: Any) -> str:
+    """One line for a run that is no night and did not complete."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, BaseException):
+        return f"{what} failed: {type(error).__name__}: {error}"
+    return f"{what} failed: {state.message}"
 
 
 def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -> None:
@@ -89,6 +99,34 @@ def show_replay(summaries: Sequence[NightSummary]) -> None:
     columns = ("night", "status", "trained", "served", "scored", "forecasts")
     console().print(_table(f"Replay in realm {summaries[0].realm!r}", columns, rows))
     console().print(f"Last report: {summaries[-1].report}", soft_wrap=True)
+
+
+def show_retrain(summary: RetrainSummary | None, message: str) -> None:
+    """Show what a retrain did, or that there was nothing to do."""
+    out = console()
+    out.print(message, soft_wrap=True)
+    if summary is None:
+        return
+    for name in summary.failed_fits:
+        out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
+    out.print(_score_table(summary.scores, summary.as_of))
+    columns = ("horizon", "model", "version", "since", "skill")
+    out.print(_table("Served from the next night on", columns, _serving_rows(summary.serving)))
+
+
+def show_backfill(filled: Backfilled) -> None:
+    """Show which nights were run, had been done, or failed."""
+    out = console()
+    rows = [(str(day), "run", "") for day in filled.run]
+    rows += [(str(day), "done before", "") for day in filled.done_before]
+    rows += [(str(day), "FAILED", reason) for day, reason in filled.failed]
+    out.print(_table("Backfill", ("night", "outcome", "reason"), sorted(rows)))
+
+
+def show_cleaned(cleaned: Cleaned) -> None:
+    """Show what a clean-up removed, and what stays and why."""
+    rows = [(one.what, one.fate, one.why) for one in cleaned.items]
+    console().print(_table("Clean-up", ("what", "fate", "why"), rows))
 
 
 def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
@@ -146,10 +184,10 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
     if nights.is_empty():
         raise NothingThere(f"no night has run in realm {realm!r}: run nightdesk nightly")
     rows = [
-        (str(row["as_of"]), row["status"], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["reason"] or "")
+        (str(row["as_of"]), row["kind"], row["status"], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["reason"] or "")
         for row in nights.iter_rows(named=True)
     ]
-    out.print(_table("Nights", ("as of", "status", "started (UTC)", "reason"), rows))
+    out.print(_table("Nights", ("as of", "kind", "status", "started (UTC)", "reason"), rows))
     made = [
         (
             str(row["as_of"]),

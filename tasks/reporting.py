@@ -109,7 +109,7 @@ def summarise(
 ) -> NightSummary:
     """Sum the night up; with a Prefect run around it, the summary is an artifact of that run too."""
     walked = newest_walk_forward(night.engine, night.realm, night.as_of)
-    shown = walked.select(HORIZON, "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
+    shown = walked.select(SCORE_COLUMNS)
     summary = NightSummary(
         night.realm,
         night.as_of,
@@ -136,11 +136,44 @@ def summarise(
     return summary
 
 
+@dataclass(frozen=True, slots=True)
+class RetrainSummary:
+    """What a retrain left: on whose data, why, every model's walk-forward, fits that failed, and who serves now."""
+
+    realm: str
+    as_of: dt.date
+    reason: str
+    failed_fits: tuple[str, ...]
+    scores: tuple[Score, ...]
+    serving: tuple[Serving, ...]
+    tracking: str
+
+
+@nightly_task("sum-retrain-up")
+def sum_retrain_up(night: Night, reason: str, failed_fits: tuple[str, ...], served: Served) -> RetrainSummary:
+    """Sum a retrain up; with a Prefect run around it, the summary is an artifact of that run too."""
+    shown = newest_walk_forward(night.engine, night.realm, night.as_of).select(SCORE_COLUMNS)
+    scores = tuple(Score(**row) for row in shown.iter_rows(named=True))
+    summary = RetrainSummary(night.realm, night.as_of, reason, failed_fits, scores, served.models, night.tracking.uri)
+    if FlowRunContext.get() is not None:
+        rows = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in served.models)
+        lost = f"\n\nCould not be fitted: {', '.join(failed_fits)}." if failed_fits else ""
+        create_markdown_artifact(
+            f"# Trained on the data of {night.as_of} ({night.realm})\n\nWhy: {reason}.{lost}\n\n"
+            f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{rows}\n",
+            key=f"retrain-{night.realm}",
+            description=f"Retrain of {night.as_of}",
+        )
+    return summary
+
+
 def _ranking(night: Night, publication: Publication) -> pl.DataFrame:
     if publication.status != PUBLISHED:
         return pl.DataFrame(schema=RANKING)
     return pl.read_parquet(Home(night.settings.home).published / publication.folder / "ranking.parquet")
 
+
+SCORE_COLUMNS = (HORIZON, "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
 
 RANKING = {
     HORIZON: pl.Int64,

@@ -48,7 +48,7 @@ def test_a_file_in_the_working_folder_is_read(folder: Path) -> None:
     settings = read_settings()
     assert (settings.top, settings.training.folds, settings.training.recipes) == (7, 3, ("ridge",))
     assert settings.horizons == (5, 20)
-    assert settings.training.retrain_after == 5
+    assert settings.training.retrain_after == 6
 
 
 def test_another_file_may_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,14 @@ def last_trading_day(code: str, moment: dt.datetime) -> dt.date:
     return session.date()  # type: ignore[no-any-return]
 
 
+def closed_day(code: str, moment: dt.datetime) -> dt.date | None:
+    """The date of `moment` (aware) at exchange `code`, where it does not trade on that day; None where it does."""
+    calendar = _calendar(code)
+    day = moment.astimezone(calendar.tz).date()
+    _within(code, day)
+    return None if calendar.is_session(pd.Timestamp(day)) else day
+
+
 def session_close(code: str, day: dt.date) -> dt.datetime:
     """The close of trading day `day` of exchange `code`, UTC, aware (half days included).
 

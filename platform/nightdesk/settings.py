@@ -60,7 +60,9 @@ class TrainingSettings(_Group):
     """When and how models are trained."""
 
     recipes: tuple[str, ...] = Field(("ridge", "lightgbm"), description="Recipes fitted at each training")
-    retrain_after: int = Field(5, ge=1, description="Trading days after which the recipes are fitted again")
+    retrain_after: int = Field(
+        6, ge=1, description="Trading days after which a night fits the recipes again; the weekly retrain is sooner"
+    )
     folds: int = Field(4, ge=1, le=20, description="Test blocks of the purged walk-forward")
     first_train: int = Field(504, ge=60, description="Trading days before the first test block")
     every: int = Field(5, ge=1, description="Train on each such trading day: overlapping labels repeat themselves")

@@ -19,9 +19,11 @@ from prefect import Task
 from prefect.states import Completed, Failed
 
 import flows.nightly
+import flows.retrain
 from flows.nightly import NightParameters
+from flows.retrain import RetrainParameters
 from nightdesk.sources import open_source
-from tasks.reporting import NightSummary
+from tasks.reporting import NightSummary, RetrainSummary
 
 OPTIONS = {"symbols": 30, "days": 420, "seed": 11, "signal_ic": 0.05, "faults": True}
 
@@ -83,11 +85,12 @@ class Plain:
 
 @contextmanager
 def without_prefect() -> Iterator[None]:
-    """Run the nightly flow's tasks as plain functions inside the block: the same night in a tenth of the time."""
+    """Run the tasks of nights and retrains as plain functions inside the block: the same in a tenth of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in vars(flows.nightly).copy().items():
-            if isinstance(value, Task):
-                patch.setattr(flows.nightly, name, Plain(value.fn))
+        for module in (flows.nightly, flows.retrain):
+            for name, value in vars(module).copy().items():
+                if isinstance(value, Task):
+                    patch.setattr(module, name, Plain(value.fn))
         yield
 
 
@@ -95,4 +98,11 @@ def run_night(as_of: dt.date, realm: str = "live", train: str = "auto") -> Night
     """Run one night without Prefect in the home that settings name."""
     with without_prefect():
         state = flows.nightly.nightly.fn(NightParameters(as_of=as_of, realm=realm, train=train))
+    return state.data
+
+
+def run_retrain(as_of: dt.date, realm: str = "live") -> RetrainSummary | None:
+    """Run one retrain without Prefect; none where the data was trained on before by its night."""
+    with without_prefect():
+        state = flows.retrain.retrain.fn(RetrainParameters(as_of=as_of, realm=realm, reason="a test asks"))
     return state.data

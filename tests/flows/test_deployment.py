@@ -83,14 +83,38 @@ def test_nights_are_scheduled_on_the_evenings_of_the_exchange(server: Server) ->
     wait_until(lambda: bool(server.scheduled()), "a scheduled run")
     starts = [dt.datetime.fromisoformat(run["expected_start_time"]) for run in server.scheduled()]
     local = [start.astimezone(zoneinfo.ZoneInfo("America/New_York")) for start in starts]
-    assert {(one.hour, one.minute) for one in local} == {(18, 30)}
-    assert {one.weekday() for one in local} <= {0, 1, 2, 3, 4}
+    nightly = [one for one in local if (one.hour, one.minute) == (18, 30)]
+    assert nightly
+    assert {one.weekday() for one in nightly} <= {0, 1, 2, 3, 4}
+
+
+def test_upkeep_has_its_own_times_and_queues(server: Server) -> None:
+    deployments = {one["name"]: one for one in server.post("/deployments/filter")}
+    assert {name: one["work_queue_name"] for name, one in deployments.items()} == {
+        "nightly": "nights",
+        "backfill": "nights",
+        "retrain": "training",
+        "replay": "training",
+        "cleanup": "maintenance",
+        "doctor": "maintenance",
+    }
+    scheduled = ("nightly", "retrain", "cleanup", "doctor")
+    ids = {deployments[name]["id"]: name for name in scheduled}
+    wait_until(lambda: {run["deployment_id"] for run in server.scheduled()} >= ids.keys(), "runs of all schedules")
+    for run in server.scheduled():
+        at = dt.datetime.fromisoformat(run["expected_start_time"]).astimezone(zoneinfo.ZoneInfo("America/New_York"))
+        expected = {
+            "nightly": (at.weekday() < 5, 18, 30),
+            "retrain": (at.weekday() == 6, 2, 0),
+            "cleanup": (at.day == 1, 3, 0),
+            "doctor": (at.weekday() < 5, 16, 0),
+        }[ids[run["deployment_id"]]]
+        assert (True, at.hour, at.minute) == expected
 
 
 def test_the_form_of_a_run_has_typed_and_described_parameters(server: Server) -> None:
     deployments = {one["name"]: one for one in server.post("/deployments/filter")}
-    assert set(deployments) == {"nightly", "replay"}
-    for name in ("nightly", "replay"):
+    for name in ("nightly", "retrain", "cleanup", "doctor", "backfill", "replay"):
         schema = deployments[name]["parameter_openapi_schema"]
         (form,) = schema["definitions"].values()
         assert form["properties"]

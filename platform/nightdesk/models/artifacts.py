@@ -56,6 +56,17 @@ class ModelVersion:
     content: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A recorded fit with a model: its run, the night it was fitted on, its version (None: in no registry), aliases."""
+
+    name: str
+    version: str | None
+    run_id: str
+    as_of: dt.date
+    aliases: tuple[str, ...]
+
+
 def model_name(realm: str, horizon: int) -> str:
     """The registered model of a realm and horizon; its versions are the recipes' fits."""
     return f"nightdesk-{realm}-h{horizon}"
@@ -140,6 +151,73 @@ def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
 
     client(tracking)
     return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+
+
+def registered_models(tracking: Tracking) -> list[int]:
+    """Horizons at which the realm has a registered model, sorted."""
+    prefix = model_name(tracking.realm, 0)[:-1]
+    names = [one.name for one in client(tracking).search_registered_models(f"name LIKE '{prefix}%'", max_results=1000)]
+    return sorted(int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdigit())
+
+
+def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
+    """Every fit at `horizon` that has a model, oldest version first; a run that is no version comes last."""
+    own, name = client(tracking), model_name(tracking.realm, horizon)
+    aliases: dict[str, list[str]] = {}
+    for alias, version in own.get_registered_model(name).aliases.items():
+        aliases.setdefault(str(version), []).append(alias)
+    versions = {one.run_id: str(one.version) for one in _versions(own, name)}
+    fits = []
+    for run in _runs(tracking, f"params.horizon = '{horizon}' and tags.nightdesk.content != ''"):
+        version, as_of = versions.get(run.info.run_id), dt.date.fromisoformat(run.data.tags["as_of"])
+        fits.append(Fitted(name, version, run.info.run_id, as_of, tuple(sorted(aliases.get(version or "", ())))))
+    return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
+
+
+def remove_version(tracking: Tracking, fit: Fitted) -> None:
+    """Take the version of `fit`, if it is one, out of the registry: nobody can be led to it any more."""
+    if fit.version is not None:
+        client(tracking).delete_model_version(fit.name, fit.version)
+    reach("cleanup:unregistered")
+
+
+def remove_fit(tracking: Tracking, fit: Fitted) -> None:
+    """Remove a fit's model files, its logged model, and its run; done in part before, the rest is done."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    own = client(tracking)
+    uri = own.get_run(fit.run_id).data.tags.get(_MODEL_URI)
+    model = None if uri is None else _logged_model(own, uri.rsplit("/", 1)[-1])
+    if model is not None:
+        get_artifact_repository(model.artifact_location).delete_artifacts()  # type: ignore[no-untyped-call]
+        reach("cleanup:files")
+        own.delete_logged_model(model.model_id)
+        reach("cleanup:model")
+    own.delete_run(fit.run_id)
+
+
+def _logged_model(own: MlflowClient, model_id: str) -> Any:
+    """A logged model; None where it was removed before."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return own.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _versions(own: MlflowClient, name: str) -> list[Any]:
+    """All versions of a model; MLflow gives them a page at a time."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = own.search_model_versions(f"name='{name}'", max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,12 +19,13 @@ from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
 from nightdesk.models import family, recipe
+from nightdesk.models.artifacts import registered_models
 from nightdesk.operations.environment import QUIET
 from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import Settings
 from nightdesk.sources import open_source
-from nightdesk.store.database import open_store, schema_version
+from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
 
 ENOUGH_DISK = 2 * 1024**3
@@ -52,6 +54,7 @@ def examine(settings: Settings, now: dt.datetime) -> list[Check]:
         "recipes": lambda: _recipes(settings),
         "features": lambda: f"{len(registered())} registered",
         "store": lambda: _store(settings),
+        "registry": lambda: _registry(settings),
         "served models": lambda: _served(settings),
     }
     return [_look(name, look) for name, look in looks.items()]
@@ -115,16 +118,35 @@ def _recipes(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    engine = open_store(settings.store.url or Home(settings.home).store_url)
+    """Look without migrating: a night does that, and a doctor changes nothing."""
+    engine = connect(settings.store.url or Home(settings.home).store_url)
+    shown = engine.url.render_as_string(hide_password=True)
     current, newest = schema_version(engine)
+    if current is None:
+        return f"{shown}, empty: the first night makes schema {newest}"
     if current != newest:
         raise _Unsound(f"the store's schema must be {newest}, got {current}: start a night, which migrates it")
-    return f"{engine.url.render_as_string(hide_password=True)}, schema {current}"
+    return f"{shown}, schema {current}"
+
+
+def _registry(settings: Settings) -> str:
+    tracking = tracking_of(settings, LIVE)
+    models = registered_models(tracking)
+    return f"{_without_password(tracking.uri)}, {len(models)} model(s) registered"
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 
 def _served(settings: Settings) -> str:
     """Compare what the store says is served with what the registry's alias names."""
-    engine = open_store(settings.store.url or Home(settings.home).store_url)
+    engine = connect(settings.store.url or Home(settings.home).store_url)
+    current, newest = schema_version(engine)
+    if current is None:
+        return "none yet"
+    if current != newest:
+        raise _Unsound(f"served models are read from a store of schema {newest}, got {current}: start a night first")
     left = unconfirmed(engine, LIVE)
     if left:
         raise _Unsound(f"{len(left)} decision(s) wait for confirmation: start the night of {left[0].as_of} again")

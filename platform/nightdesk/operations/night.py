@@ -16,7 +16,7 @@ from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.code import code_version
-from nightdesk.sessions import check_trading_day, last_trading_day, session_close, trading_days
+from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
 from nightdesk.settings import Settings
 from nightdesk.sources import Source, open_source
 from nightdesk.store.database import open_store
@@ -105,6 +105,15 @@ class Night:
             training.seed,
             training.threads or os.cpu_count() or 1,
         )
+
+
+def closed_today(night: Night, now: dt.datetime) -> str | None:
+    """Say that the exchange does not trade today, where that is so; None on a trading day."""
+    calendar = night.source.facts.calendar
+    day = closed_day(calendar, now)
+    return (
+        None if day is None else f"{calendar} is closed on {day:%A}, {day}; the newest night is that of {night.as_of}"
+    )
 
 
 def tracking_of(settings: Settings, realm: str) -> Tracking:

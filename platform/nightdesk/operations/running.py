@@ -17,10 +17,14 @@ from nightdesk.operations.night import Night
 from nightdesk.promotion.champion import reconcile
 from nightdesk.publish.publication import mark_stale, publish
 from nightdesk.store import nights
+from nightdesk.store.decisions import trained_on
 
 _log = logging.getLogger("nightdesk.night")
 
 Clock = Callable[[], dt.datetime]
+
+TRAINED_BY_NIGHT = "null"
+"""The summary (JSON) of a retrain that the night of the same date made needless."""
 
 
 @dataclass(slots=True)
@@ -50,14 +54,7 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
                 )
             yield Started([], done)
             return
-        orphans = nights.close_orphans(engine, night.realm, night.as_of, clock())
-        if orphans:
-            _log.warning("closed %d killed start(s) of this night", len(orphans))
-        close_orphan_runs(night.tracking, night_tag(night.realm, night.as_of))
-        for decision in reconcile(engine, night.tracking):
-            _log.warning("carried out the decision of %s for horizon %d", decision.as_of, decision.horizon)
-        night_id = nights.begin(engine, night.key, run_id, clock())
-        started = Started(orphans)
+        started, night_id = _begin(night, nights.NIGHT, run_id, clock)
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
         try:
             yield started
@@ -68,6 +65,49 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
             raise
         nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
+
+
+@contextmanager
+def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]:
+    """Hold the lock of the night on whose data models are fitted, mend what was killed, and enter how it ends.
+
+    The summary stands there already where that data was trained on before, by its night or by a retrain: the same data,
+    code and seeds would give the same models. What is published stays as it is. Raises NightLocked where the date runs.
+    """
+    engine = night.engine
+    with nights.held(engine, night.home.locks, night.realm, night.as_of):
+        done = nights.done_summary(engine, night.realm, night.as_of, nights.RETRAIN)
+        if done is not None:
+            yield Started([], done)
+            return
+        # Results of a retrain that was killed are there too: they say nothing of the night.
+        untried = not nights.tried(engine, night.realm, night.as_of, nights.RETRAIN)
+        if untried and nights.done_summary(engine, night.realm, night.as_of) is not None and _trained(night):
+            yield Started([], TRAINED_BY_NIGHT)
+            return
+        started, night_id = _begin(night, nights.RETRAIN, run_id, clock)
+        try:
+            yield started
+        except (Exception, KeyboardInterrupt) as error:
+            nights.end(engine, night_id, nights.FAILED, clock(), f"{type(error).__name__}: {error}")
+            raise
+        nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
+        shutil.rmtree(night.scratch, ignore_errors=True)
+
+
+def _begin(night: Night, kind: str, run_id: str | None, clock: Clock) -> tuple[Started, str]:
+    """Mend what killed starts of this date left, then enter this one as running."""
+    orphans = nights.close_orphans(night.engine, night.realm, night.as_of, clock())
+    if orphans:
+        _log.warning("closed %d killed start(s) of this night", len(orphans))
+    close_orphan_runs(night.tracking, night_tag(night.realm, night.as_of))
+    for decision in reconcile(night.engine, night.tracking):
+        _log.warning("carried out the decision of %s for horizon %d", decision.as_of, decision.horizon)
+    return Started(orphans), nights.begin(night.engine, night.key, run_id, clock(), kind)
+
+
+def _trained(night: Night) -> bool:
+    return set(night.settings.horizons) <= trained_on(night.engine, night.realm, night.as_of)
 
 
 def _tell(night: Night, error: BaseException, reason: str) -> None:

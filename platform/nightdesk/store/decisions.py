@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -142,6 +142,34 @@ def newest_walk_forward(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.Dat
     wanted = sa.select(*columns).where(walk_forward.c.realm == realm, walk_forward.c.as_of == newest.scalar_subquery())
     rows = read(engine, wanted)
     return rows.sort("horizon", "kind", "mean", "model", descending=[False, True, True, False], nulls_last=True)
+
+
+def trained_on(engine: sa.Engine, realm: str, as_of: dt.date) -> set[int]:
+    """Horizons at which models were fitted and tested on the data of exactly `as_of`."""
+    wanted = sa.select(walk_forward.c.horizon).where(
+        walk_forward.c.realm == realm, walk_forward.c.as_of == as_of, walk_forward.c.version.is_not(None)
+    )
+    with engine.connect() as connection:
+        return set(connection.scalars(wanted))
+
+
+def versions_named(engine: sa.Engine, realm: str, horizon: int) -> set[str]:
+    """Registry versions that any decision of `realm` at `horizon` names."""
+    wanted = sa.select(decisions.c.version).where(
+        decisions.c.realm == realm, decisions.c.horizon == horizon, decisions.c.version.is_not(None)
+    )
+    with engine.connect() as connection:
+        return set(connection.scalars(wanted))
+
+
+def best_version(engine: sa.Engine, realm: str, horizon: int, among: Collection[str]) -> str | None:
+    """The one of versions `among` with the highest lower bound of rank IC; None where none was tested."""
+    wanted = sa.select(walk_forward.c.version, walk_forward.c.lower, walk_forward.c.mean).where(
+        walk_forward.c.realm == realm, walk_forward.c.horizon == horizon, walk_forward.c.version.in_(among)
+    )
+    tested = read(engine, wanted).filter(pl.col("mean").is_not_null())
+    best = tested.sort("lower", "mean", "version", descending=[True, True, False], nulls_last=True)
+    return best["version"].first() if best.height else None  # type: ignore[return-value]
 
 
 def last_trained(engine: sa.Engine, realm: str, as_of: dt.date, horizons: Sequence[int]) -> dict[int, dt.date | None]:

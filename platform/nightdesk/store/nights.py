@@ -20,6 +20,8 @@ from nightdesk.store.bulk import read
 from nightdesk.store.schema import nights
 
 RUNNING, DONE, FAILED, ABANDONED = "running", "done", "failed", "abandoned"
+NIGHT, RETRAIN = "night", "retrain"
+"""What was started: a whole night, or a training on a night's data that forecasts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ def _busy(realm: str, as_of: dt.date, who: str) -> str:
     return f"only one night of a date may run, and {who} runs that of {as_of} ({realm}): wait for it to end"
 
 
-def begin(engine: sa.Engine, key: NightKey, run_id: str | None, at: dt.datetime) -> str:
-    """Enter a night as running, started at `at` (UTC), under the lock of its date; returns the night's identifier."""
+def begin(engine: sa.Engine, key: NightKey, run_id: str | None, at: dt.datetime, kind: str = NIGHT) -> str:
+    """Enter a night or retrain as running from `at` (UTC), under the lock of its date; returns its identifier."""
     night_id = uuid.uuid4().hex
     with engine.begin() as connection:
         connection.execute(
@@ -108,6 +110,7 @@ def begin(engine: sa.Engine, key: NightKey, run_id: str | None, at: dt.datetime)
                 status=RUNNING,
                 run_id=run_id,
                 started_at=at,
+                kind=kind,
             )
         )
     return night_id
@@ -140,19 +143,39 @@ def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime
     return [run for run in runs if run is not None]
 
 
-def done_summary(engine: sa.Engine, realm: str, as_of: dt.date) -> str | None:
-    """The summary (JSON) that a finished night of this date left; none if there is none."""
+def done_summary(engine: sa.Engine, realm: str, as_of: dt.date, kind: str = NIGHT) -> str | None:
+    """The summary (JSON) that a finished night (or retrain) of this date left; none if there is none."""
     wanted = sa.select(nights.c.summary).where(
-        nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == DONE
+        nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == DONE, nights.c.kind == kind
     )
     with engine.connect() as connection:
         return connection.scalar(wanted)
 
 
+def tried(engine: sa.Engine, realm: str, as_of: dt.date, kind: str) -> bool:
+    """Whether any start of `kind` was entered for this date, however it ended."""
+    wanted = sa.select(sa.func.count()).where(nights.c.realm == realm, nights.c.as_of == as_of, nights.c.kind == kind)
+    with engine.connect() as connection:
+        return bool(connection.scalar(wanted))
+
+
 def history(engine: sa.Engine, realm: str) -> pl.DataFrame:
-    """Every start of a night of `realm`: as_of, status, reason, started_at, ended_at, oldest first."""
-    columns = (nights.c.as_of, nights.c.status, nights.c.reason, nights.c.started_at, nights.c.ended_at)
+    """Every start of a night or retrain of `realm`: as_of, kind, status, reason, started_at, ended_at, oldest first."""
+    columns = (nights.c.as_of, nights.c.kind, nights.c.status, nights.c.reason, nights.c.started_at, nights.c.ended_at)
     return read(
         engine,
         sa.select(*columns).where(nights.c.realm == realm).order_by(nights.c.as_of, nights.c.started_at),
     )
+
+
+def realms(engine: sa.Engine) -> list[str]:
+    """Every realm in which anything was started, sorted."""
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.select(nights.c.realm).distinct().order_by(nights.c.realm)))
+
+
+def done_dates(engine: sa.Engine, realm: str) -> set[dt.date]:
+    """As-of dates of the finished nights of `realm`."""
+    wanted = sa.select(nights.c.as_of).where(nights.c.realm == realm, nights.c.status == DONE, nights.c.kind == NIGHT)
+    with engine.connect() as connection:
+        return set(connection.scalars(wanted))

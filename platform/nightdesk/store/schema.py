@@ -148,6 +148,7 @@ nights = sa.Table(
     sa.Column("run_id", _HASH),
     sa.Column("started_at", _INSTANT, nullable=False),
     sa.Column("ended_at", _INSTANT),
+    sa.Column("kind", _WORD, nullable=False, server_default="night"),
     sa.Index("nights_by_date", "realm", "as_of"),
 )
 

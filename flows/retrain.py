@@ -1,0 +1,83 @@
+"""The retrain flow: every recipe fitted again on the newest data, and the served one refreshed; nothing is forecast."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from flows.nightly import REPEATED, SKIPPED, fits, now
+from flows.orphans import close_prefect_orphans
+from nightdesk.errors import NightLocked
+from nightdesk.operations.night import LIVE, Night, plan_night
+from nightdesk.operations.running import retraining
+from nightdesk.settings import read_settings
+from tasks.features import features, panel
+from tasks.ingest import check, fetch, load
+from tasks.reporting import RetrainSummary, sum_retrain_up
+from tasks.serving import promote
+
+SUMMARY: TypeAdapter[RetrainSummary | None] = TypeAdapter(RetrainSummary | None)
+
+
+class RetrainParameters(BaseModel):
+    """On which data to train, and who asks; the Prefect UI shows these as a form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: dt.date | None = Field(
+        None,
+        title="As-of date",
+        description="Trading day up to whose close the models learn; empty: the newest known",
+    )
+    realm: str = Field(
+        LIVE,
+        title="Realm",
+        description="live, or the name of a replay: a realm keeps its own models, forecasts and decisions",
+        pattern="^[a-z][a-z0-9-]{0,31}$",
+    )
+    reason: str = Field(
+        "asked for by hand",
+        title="Reason",
+        description="Who or what asks for it: shown with the run",
+        max_length=300,
+    )
+
+
+def run_name() -> str:
+    """Name a run by realm and date, as they were asked for."""
+    asked = RetrainParameters.model_validate(flow_run.get_parameters().get("parameters") or {})
+    return f"retrain-{asked.realm}-{asked.as_of or 'newest'}"
+
+
+@flow(name="retrain", flow_run_name=run_name)
+def retrain(parameters: RetrainParameters = RetrainParameters()) -> State[RetrainSummary | None]:  # noqa: B008
+    """Fit and test every recipe on the newest data, and serve the refreshed champion from the next night on."""
+    night = plan_night(read_settings(), parameters.realm, parameters.as_of, "always", now())
+    try:
+        with retraining(night, flow_run.get_id(), now) as started:
+            close_prefect_orphans(started.orphans)
+            if started.summary is None:
+                summary = stages(night, parameters.reason)
+                started.summary = SUMMARY.dump_json(summary).decode()
+                return Completed(data=summary, message=f"trained on the data of {night.as_of}")
+            said = (
+                f"the data of {night.as_of} was trained on before: the same data, code and seeds give the same models"
+            )
+            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message=said)
+    except NightLocked as busy:
+        return Completed(name=SKIPPED, message=str(busy))
+
+
+def stages(night: Night, reason: str) -> RetrainSummary:
+    """The retrain, stage by stage."""
+    ingested = load(night, check(night, fetch(night)))
+    bars = panel(night, ingested)
+    table = features(night, bars)
+    tested, failed = fits(night, table, bars)
+    served = promote(night, tested)
+    return sum_retrain_up(night, reason, failed, served)

@@ -1,0 +1,130 @@
+"""Clean-up: old model versions go with their runs and files; what is served, named, best or still speaks stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from nightdesk.errors import NightLocked
+from nightdesk.home import Home
+from nightdesk.models.artifacts import (
+    Fitted,
+    Tracking,
+    fitted_of,
+    model_name,
+    registered_models,
+    remove_fit,
+    remove_version,
+)
+from nightdesk.operations.night import tracking_of
+from nightdesk.settings import Settings
+from nightdesk.store.database import open_store
+from nightdesk.store.decisions import best_version, newest_walk_forward, versions_named
+from nightdesk.store.nights import done_dates, held, realms
+from nightdesk.tables import HORIZON
+
+REMOVED, WOULD_GO, KEPT, LEFT = "removed", "would be removed", "kept", "left for later"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that was looked at: a model version or a folder, what became of it, and why."""
+
+    what: str
+    fate: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Everything that a clean-up looked at."""
+
+    items: tuple[Item, ...]
+
+    def count(self, fate: str) -> int:
+        """How many things met `fate`."""
+        return sum(one.fate == fate for one in self.items)
+
+
+def clean_up(settings: Settings, keep: int, *, dry_run: bool) -> Cleaned:
+    """Remove old versions, beyond the newest `keep` of each model, and scratch folders that no night uses.
+
+    Never removed: a version that an alias or any decision names, the best by walk-forward, one that speaks in shadow,
+    and anything of a night that runs or is not done. A version leaves the registry before its files go, so that nobody
+    can be led to a model without files; killed in between, the next clean-up finds what is left.
+    """
+    engine = open_store(settings.store.url or Home(settings.home).store_url)
+    items: list[Item] = []
+    for realm in realms(engine):
+        tracking = tracking_of(settings, realm)
+        for horizon in registered_models(tracking):
+            items += _clean_model(engine, Home(settings.home), tracking, horizon, keep, dry_run)
+    return Cleaned((*items, *_clean_scratch(engine, Home(settings.home), dry_run)))
+
+
+def _clean_model(
+    engine: sa.Engine, home: Home, tracking: Tracking, horizon: int, keep: int, dry_run: bool
+) -> Iterator[Item]:
+    fits = fitted_of(tracking, horizon)
+    reasons = _reasons_to_stay(engine, tracking.realm, horizon, fits, keep)
+    done = done_dates(engine, tracking.realm)
+    for fit in fits:
+        name = model_name(tracking.realm, horizon)
+        what = f"{name} version {fit.version}" if fit.version else f"{name} run {fit.run_id}, not registered"
+        if fit.version in reasons:
+            yield Item(what, KEPT, reasons[fit.version])
+        elif fit.as_of not in done:
+            yield Item(what, LEFT, f"the night of {fit.as_of} is not done")
+        elif dry_run:
+            yield Item(what, WOULD_GO, f"older than the newest {keep}")
+        else:
+            yield _remove(engine, home, tracking, fit, what, keep)
+
+
+def _reasons_to_stay(
+    engine: sa.Engine, realm: str, horizon: int, fits: list[Fitted], keep: int
+) -> dict[str | None, str]:
+    """Versions that stay, each with its strongest reason."""
+    registered = sorted((fit for fit in fits if fit.version), key=lambda fit: int(fit.version or 0), reverse=True)
+    reasons: dict[str | None, str] = {fit.version: f"one of the newest {keep}" for fit in registered[:keep]}
+    newest = newest_walk_forward(engine, realm, dt.date.max)
+    speaking = newest.filter(newest[HORIZON] == horizon)["version"].drop_nulls().to_list() if newest.height else []
+    reasons |= dict.fromkeys(speaking, "speaks in shadow")
+    best = best_version(engine, realm, horizon, [fit.version for fit in registered if fit.version])
+    if best is not None:
+        reasons[best] = "the best by walk-forward"
+    reasons |= dict.fromkeys(versions_named(engine, realm, horizon), "named by a decision")
+    reasons |= {fit.version: f"alias {', '.join(fit.aliases)}" for fit in registered if fit.aliases}
+    return reasons
+
+
+def _remove(engine: sa.Engine, home: Home, tracking: Tracking, fit: Fitted, what: str, keep: int) -> Item:
+    try:
+        with held(engine, home.locks, tracking.realm, fit.as_of):
+            remove_version(tracking, fit)
+            remove_fit(tracking, fit)
+    except NightLocked:
+        return Item(what, LEFT, f"the night of {fit.as_of} runs just now")
+    return Item(what, REMOVED, f"older than the newest {keep}" if fit.version else "left by a clean-up that was killed")
+
+
+def _clean_scratch(engine: sa.Engine, home: Home, dry_run: bool) -> Iterator[Item]:
+    """Scratch folders outlive their night only when it was killed; a start of that night makes them again."""
+    for folder in sorted((home.root / "scratch").glob("*/*")):
+        try:
+            with held(engine, home.locks, folder.parent.name, dt.date.fromisoformat(folder.name)):
+                if not dry_run:
+                    shutil.rmtree(folder)
+        except NightLocked:
+            yield Item(_shown(folder, home), LEFT, "its night runs just now")
+        else:
+            yield Item(_shown(folder, home), WOULD_GO if dry_run else REMOVED, "its night was killed and never ended")
+
+
+def _shown(folder: Path, home: Home) -> str:
+    return str(folder.relative_to(home.root))
