@@ -15,8 +15,8 @@ from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
 from nightdesk.settings import Settings, read_settings
 
-FAILED, USAGE, BUSY = 1, 2, 75
-"""Exit codes: a night or check failed; the command was given something that breaks a rule; try again later."""
+FAILED, USAGE, NOT_ALL_UP, BUSY = 1, 2, 3, 75
+"""Exit codes: a night or check failed; what was given breaks a rule; a server is down; try again later."""
 
 ISO, SHOWN = "%Y-%m-%d", "YYYY-MM-DD"
 
@@ -278,6 +278,50 @@ def cleanup(
     from nightdesk.operations.cleanup import clean_up
 
     show_cleaned(clean_up(settings, keep, dry_run=dry_run))
+
+
+@app.command()
+def up() -> None:
+    """Start the desk on this machine: Prefect's server and worker, MLflow's server, and the deployments."""
+    settings = _prepare()
+    from flows.servers import exports
+    from flows.servers import up as start_desk
+
+    for what, record in start_desk(settings):
+        print(f"{record.name}: {what}{f', {record.url}' if record.url else ''} (pid {record.pid}, log {record.log})")
+    print("To use these servers from a shell:")
+    for name, value in exports(settings).items():
+        print(f"export {name}={value}")
+
+
+@app.command()
+def down() -> None:
+    """Stop the desk: every process that `nightdesk up` started and all they started, after a crash too."""
+    settings = _prepare()
+    from flows.servers import down as stop_desk
+
+    stopped = stop_desk(settings)
+    for line in stopped:
+        print(f"stopped {line}")
+    if not stopped:
+        print("nothing was running")
+
+
+@app.command()
+def status(
+    exports: Annotated[bool, typer.Option("--exports", help="Only print what a shell must set, for eval.")] = False,
+) -> None:
+    """Show what of the desk runs, since when, where and how well, and the disk it uses; exit code 3 unless all run."""
+    settings = _prepare()
+    from flows.servers import exports as variables
+    from flows.servers import stands
+    from flows.show import show_status
+
+    if exports:
+        print("\n".join(f"export {name}={value}" for name, value in variables(settings).items()))
+        return
+    if not show_status(settings, stands(settings)):
+        sys.exit(NOT_ALL_UP)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from nightdesk.errors import NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
 from nightdesk.operations.cleanup import Cleaned
 from nightdesk.operations.doctor import Check
+from nightdesk.operations.processes import Standing, disk
 from nightdesk.publish.publication import PUBLISHED, latest
 from nightdesk.settings import Settings, documented
 from nightdesk.store.database import open_store
@@ -199,6 +201,27 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
         for row in all_decisions(engine, realm).iter_rows(named=True)
     ]
     out.print(_table("Decisions", ("as of", "horizon", "action", "model", "reasons"), made))
+
+
+def show_status(settings: Settings, stands: Sequence[Standing | str]) -> bool:
+    """Show how each server stands, and the disk that the home uses; returns whether all of them are well."""
+    rows, well = [], True
+    for one in stands:
+        if isinstance(one, str):
+            rows.append((one, "DOWN", "never started", "", "", ""))
+            well = False
+            continue
+        state = "up" if one.healthy else "does not answer" if one.alive else "DOWN"
+        well = well and one.healthy
+        since = f"{one.since:%Y-%m-%d %H:%M:%S}" if one.alive else f"was started {one.since:%Y-%m-%d %H:%M:%S}"
+        memory = f"{one.memory / 2**20:,.0f} MiB" if one.alive else ""
+        rows.append((one.record.name, state, since, str(one.record.pid), one.record.url or "", memory))
+    out = console()
+    out.print(_table("Servers", ("server", "state", "since (UTC)", "pid", "where", "memory"), rows))
+    used = [(name, f"{size / 2**20:,.1f} MiB") for name, size in disk(settings.home).items()]
+    out.print(_table(f"Disk of {settings.home}", ("what", "size"), used))
+    out.print(f"Free: {shutil.disk_usage(settings.home).free / 2**30:,.1f} GiB")
+    return well
 
 
 def show_settings(settings: Settings) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import polars as pl
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
 from nightdesk.home import Home
@@ -17,7 +19,7 @@ from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.write import write_page
-from nightdesk.store.decisions import Serving, newest_walk_forward
+from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef
@@ -132,8 +134,30 @@ def summarise(
         night.tracking.uri,
     )
     if FlowRunContext.get() is not None:
-        create_markdown_artifact(_markdown(summary), key=f"night-{night.realm}", description=f"Night of {night.as_of}")
+        _leave_artifacts(night, ingested, summary)
     return summary
+
+
+def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) -> None:
+    """What the page of tonight's run shows: the summary, the checks of its input, the decisions, and where to look."""
+    realm, of = night.realm, f"of the night of {night.as_of}"
+    create_markdown_artifact(_markdown(summary), key=f"night-{realm}", description=f"Night of {night.as_of}")
+    checks = [{"check": f"held back: {rule}", "rows": count, "meaning": ""} for rule, count in summary.quarantined]
+    checks += [{"check": rule, "rows": count, "meaning": meaning} for rule, count, meaning in ingested.notes]
+    unmeasured = {
+        "check": "drift of feature distributions",
+        "rows": "not measured",
+        "meaning": "no such check runs yet",
+    }
+    create_table_artifact([*checks, unmeasured], key=f"drift-{realm}", description=f"Checks of the input {of}")
+    made = all_decisions(night.engine, realm).filter(pl.col("as_of") == night.as_of).drop("as_of", "moves_alias")
+    decided: list[dict[str, Any]] = made.to_dicts() or [
+        {"action": "none", "reasons": f"nothing was fitted: {summary.training_reason}"}
+    ]
+    create_table_artifact(decided, key=f"decision-{realm}", description=f"Decisions {of}")
+    create_link_artifact(Path(summary.report).as_uri(), "The morning report", key=f"report-{realm}", description=of)
+    if summary.tracking.startswith("http"):
+        create_link_artifact(f"{summary.tracking}/#/models", "Models in MLflow", key=f"models-{realm}", description=of)
 
 
 @dataclass(frozen=True, slots=True)

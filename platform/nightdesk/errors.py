@@ -3,7 +3,8 @@
 NightdeskError
 ├── TransientError
 │   ├── SourceUnavailable     a provider did not answer, or answered "later"
-│   └── StoreBusy             the store does not answer, or another writer holds it
+│   ├── StoreBusy             the store does not answer, or another writer holds it
+│   └── ServerTrouble         a server of this machine cannot be started, or does not answer
 └── PermanentError
     ├── BadInput              a user's argument: option, symbol, date
     │   ├── BadDate
@@ -43,6 +44,10 @@ class SourceUnavailable(TransientError):
 
 class StoreBusy(TransientError):
     """The store does not answer, or is held by another writer for longer than the wait allows."""
+
+
+class ServerTrouble(TransientError):
+    """A server of this machine cannot be started, or does not answer."""
 
 
 class BadInput(PermanentError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +25,8 @@ FILE = "nightdesk.toml"
 Horizon = Annotated[int, Field(ge=1, le=60)]
 
 
-_NOT_SETTINGS = ("config", "root", "started_by")
-"""Variables of ours that are no settings: the file of settings, the root of deployments, who started a child."""
+_NOT_SETTINGS = ("config", "root", "started_by", "desk")
+"""Variables of ours that are no settings: the settings file, the root of deployments, who started a child, its desk."""
 
 
 class _Group(BaseModel):
@@ -76,6 +77,21 @@ class TrackingSettings(_Group):
     uri: str | None = Field(None, description="MLflow tracking URI; none: SQLite in the home folder")
 
 
+class ServersSettings(_Group):
+    """The servers that `nightdesk up` starts on this machine."""
+
+    host: str = Field("127.0.0.1", description="Address on which they listen; beyond loopback anybody can reach them")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the Prefect server")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server")
+    prefect_database: str | None = Field(
+        None, description="Database URL of the Prefect server (postgresql+asyncpg://); none: SQLite in the home folder"
+    )
+    mlflow_database: str | None = Field(
+        None, description="Database URL of the MLflow server (postgresql+psycopg://); none: SQLite in the home folder"
+    )
+    start_seconds: float = Field(180, gt=0, description="How long a server may take to answer after its start")
+
+
 class Settings(BaseSettings):
     """All settings of nightdesk; each can be set in `nightdesk.toml` or as `NIGHTDESK_GROUP__NAME`."""
 
@@ -95,6 +111,7 @@ class Settings(BaseSettings):
     quality: QualitySettings = QualitySettings()
     training: TrainingSettings = TrainingSettings()
     tracking: TrackingSettings = TrackingSettings()
+    servers: ServersSettings = ServersSettings()
 
     @field_validator("horizons")
     @classmethod
@@ -157,6 +174,11 @@ def _refuse_unknown_variables(settings: Settings) -> None:
             raise BadSetting(f"a variable NIGHTDESK_* must name a setting, got {name}: {cure}")
 
 
+def without_password(text: str) -> str:
+    """`text` with the password of every URL in it hidden."""
+    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+
+
 def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
     """Each setting as (name in the file, environment variable, value now, description)."""
     rows = []
@@ -165,7 +187,8 @@ def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
         if isinstance(value, _Group):
             for inner, description in type(value).model_fields.items():
                 variable = f"NIGHTDESK_{name}__{inner}".upper()
-                rows.append((f"{name}.{inner}", variable, str(getattr(value, inner)), description.description or ""))
+                shown = without_password(str(getattr(value, inner)))
+                rows.append((f"{name}.{inner}", variable, shown, description.description or ""))
         else:
             rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
     return rows

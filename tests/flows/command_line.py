@@ -46,10 +46,10 @@ class CommandLine:
         process.out, process.err = out, err  # type: ignore[attr-defined]
         return process
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = 240) -> str:
         """Run a command to its end, check its exit code, and give what it wrote on both streams."""
         process = self.start(*arguments)
-        found = process.wait(timeout=240)
+        found = process.wait(timeout=seconds)
         text = process.out.read_text() + process.err.read_text()  # type: ignore[attr-defined]
         assert found == code, f"exit code {found} for {code}:\n{text}"
         return text
@@ -64,7 +64,8 @@ def command_line(folder: Path, **more: str) -> CommandLine:
     (guard / "sitecustomize.py").write_text(GUARD)
     foreign = ("PREFECT_", "MLFLOW_", "NIGHTDESK_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    own = {"PYTHONPATH": str(guard), "NIGHTDESK_TEST_CALLS": str(logs / "calls.txt")}
+    path = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH")]))
+    own = {"PYTHONPATH": path, "NIGHTDESK_TEST_CALLS": str(logs / "calls.txt")}
     return CommandLine(folder / "home", logs, {**kept, **own, **settings_of(folder / "home"), **more})
 
 

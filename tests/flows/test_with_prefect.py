@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,16 @@ def test_a_night_completes_in_at_most_fifty_task_runs_and_leaves_an_artifact(hom
         artifacts = client._client.post("/artifacts/filter", json={}).json()
     assert 12 <= len(tasks) <= 50
     assert all(one.state.is_completed() for one in tasks)
-    assert any(one["key"] == "night-live" and str(day) in one["data"] for one in artifacts)
+    left = {one["key"]: one["data"] for one in artifacts}
+    assert str(day) in left["night-live"]
+    assert f"/reports/live/{day}.html" in left["report-live"]
+    assert '"action": "serve"' in left["decision-live"]
+    assert "nobody was served" in left["decision-live"]
+    checks = {row["check"]: row["rows"] for row in json.loads(left["drift-live"])}
+    assert checks.pop("drift of feature distributions") == "not measured"
+    assert all(rows > 0 for rows in checks.values())
+    assert any(check.startswith("held back: ") for check in checks)
+    assert "models-live" not in left
     assert run(as_of=day).name == REPEATED
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import started_browser
 from matplotlib import image
 from report_samples import HORIZONS, minimal, rich
 
@@ -19,19 +19,12 @@ from nightdesk.report.write import write_page
 pytestmark = pytest.mark.browser
 
 A4_WITHIN_MARGINS = 688  # CSS pixels: 210 mm less twice the 14 mm of the page's own print rule
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser on this machine: none of {', '.join(BROWSERS)} is on the PATH")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with started_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(params=[1280, 390], ids=["desk", "phone"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from nightdesk.models.artifacts import registered_models
 from nightdesk.operations.environment import QUIET
 from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
-from nightdesk.settings import Settings
+from nightdesk.settings import Settings, without_password
 from nightdesk.sources import open_source
 from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
@@ -132,11 +131,7 @@ def _store(settings: Settings) -> str:
 def _registry(settings: Settings) -> str:
     tracking = tracking_of(settings, LIVE)
     models = registered_models(tracking)
-    return f"{_without_password(tracking.uri)}, {len(models)} model(s) registered"
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", uri)
+    return f"{without_password(tracking.uri)}, {len(models)} model(s) registered"
 
 
 def _served(settings: Settings) -> str:

@@ -1,0 +1,151 @@
+"""The desk of one machine: Prefect's server and worker and MLflow's server, with the deployments of prefect.yaml."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+import flows
+from nightdesk.errors import BadSetting, ServerTrouble
+from nightdesk.home import Home
+from nightdesk.operations.environment import QUIET
+from nightdesk.operations.processes import (
+    Record,
+    Server,
+    Standing,
+    standing,
+    start,
+    stop_all,
+    wait_until_healthy,
+)
+from nightdesk.settings import Settings
+
+POOL = "nightdesk"
+QUEUES = {"nights": (1, None), "training": (2, 1), "maintenance": (3, 1)}
+"""Work queues, each with its priority and how many runs of it may go on at once (None: as many as there are)."""
+
+PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
+
+
+def project_root() -> Path:
+    """The folder of prefect.yaml, from which deployments run; raises BadSetting where nightdesk came without it."""
+    root = Path(next(iter(flows.__path__))).parent
+    if not (root / "prefect.yaml").is_file():
+        raise BadSetting(f"nightdesk up needs a checkout with prefect.yaml, got none at {root}: clone the repository")
+    return root
+
+
+def prefect_url(settings: Settings) -> str:
+    """Where the Prefect server of this desk stands, without a path."""
+    return f"http://{settings.servers.host}:{settings.servers.prefect_port}"
+
+
+def mlflow_url(settings: Settings) -> str:
+    """Where the MLflow server of this desk stands."""
+    return f"http://{settings.servers.host}:{settings.servers.mlflow_port}"
+
+
+def exports(settings: Settings) -> dict[str, str]:
+    """What a shell must set so that commands in it use the desk's servers."""
+    tracking = settings.tracking.uri or mlflow_url(settings)
+    return {"PREFECT_API_URL": f"{prefect_url(settings)}/api", "NIGHTDESK_TRACKING__URI": tracking}
+
+
+def servers(settings: Settings) -> list[Server]:
+    """The servers of the desk in the order of their start; MLflow is left out where another tracking server is set."""
+    home, own = Home(settings.home), settings.servers
+    python, api = sys.executable, prefect_url(settings)
+    quiet = {**QUIET, "PREFECT_HOME": str(home.prefect), "PREFECT_LOGGING_LEVEL": "INFO"}
+    # The UI asks the API where it is told to, whatever port the page came from.
+    ui = {
+        "PREFECT_UI_URL": api,
+        "PREFECT_SERVER_UI_API_URL": f"{api}/api",
+        "PREFECT_SERVER_API_PORT": str(own.prefect_port),
+    }
+    database = {"PREFECT_API_DATABASE_CONNECTION_URL": own.prefect_database} if own.prefect_database else {}
+    serve = ("-m", "prefect", "server", "start", "--host", own.host, "--port", str(own.prefect_port))
+    found = [Server(PREFECT, (python, *serve), {**quiet, **ui, **database}, api, f"{api}/api/health")]
+    if settings.tracking.uri in (None, mlflow_url(settings)):
+        backend = own.mlflow_database or home.tracking_uri
+        # Not served by the server but reached as files: so the registry reads alike with the desk up and down.
+        artifacts = ("--no-serve-artifacts", "--default-artifact-root", home.artifacts)
+        command = ("-m", "mlflow", "server", "--host", own.host, "--port", str(own.mlflow_port), "--workers", "1")
+        # Its own job runners would take two gigabytes for what nobody here uses.
+        jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        backend_environment = {**quiet, **jobs, "MLFLOW_BACKEND_STORE_URI": backend}
+        health = f"{mlflow_url(settings)}/health"
+        found.append(Server(MLFLOW, (python, *command, *artifacts), backend_environment, mlflow_url(settings), health))
+    work = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "desk")
+    of_runs = {"NIGHTDESK_HOME": str(settings.home), "NIGHTDESK_ROOT": str(project_root()), **exports(settings)}
+    found.append(Server(WORKER, (python, *work), {**quiet, **ui, **of_runs}, None, None))
+    return found
+
+
+def up(settings: Settings) -> Iterator[tuple[str, Record]]:
+    """Start what does not run yet, each once the one before is healthy; yields what was started or ran already.
+
+    Where one cannot start, those that were started are stopped again, and ServerTrouble says why.
+    """
+    root, project, fresh = settings.home, project_root(), not any(one.alive for one in standing(settings.home))
+    Home(root).prefect.mkdir(parents=True, exist_ok=True)
+    alive = {one.record.name: one.record for one in standing(root) if one.alive}
+    try:
+        for server in servers(settings):
+            if server.name == WORKER:
+                deploy(settings)
+            known = alive.get(server.name)
+            record = known or start(root, server, project)
+            wait_until_healthy(record, settings.servers.start_seconds)
+            yield ("runs already" if known else "started"), record
+    except (ServerTrouble, OSError):
+        if fresh:
+            stop_all(root)
+        raise
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop every process of the desk, also after a crash; returns what was stopped."""
+    return stop_all(settings.home)
+
+
+def stands(settings: Settings) -> list[Standing | str]:
+    """How each server of the desk stands; for one that was never started, its name."""
+    known = {one.record.name: one for one in standing(settings.home)}
+    return [known.get(server.name, server.name) for server in servers(settings)]
+
+
+def deploy(settings: Settings) -> None:
+    """Make the work pool, its queues and the deployments of prefect.yaml on the desk's server; again is no harm."""
+    api = f"{prefect_url(settings)}/api"
+    with httpx.Client(base_url=api, timeout=30) as client:
+        if client.get(f"/work_pools/{POOL}").status_code == httpx.codes.NOT_FOUND:
+            _prefect(settings, "work-pool", "create", POOL, "--type", "process")
+        for name, (priority, limit) in QUEUES.items():
+            body = {"name": name, "priority": priority, "concurrency_limit": limit}
+            made = client.post(f"/work_pools/{POOL}/queues", json=body)
+            if made.status_code == httpx.codes.CONFLICT:
+                made = client.patch(f"/work_pools/{POOL}/queues/{name}", json=body)
+            made.raise_for_status()
+    _prefect(settings, "--no-prompt", "deploy", "--all")
+
+
+def _prefect(settings: Settings, *arguments: str) -> None:
+    environment = {
+        **os.environ,
+        **QUIET,
+        "PREFECT_HOME": str(Home(settings.home).prefect),
+        "PREFECT_API_URL": f"{prefect_url(settings)}/api",
+        "NIGHTDESK_ROOT": str(project_root()),
+    }
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(  # noqa: S603  our own commands, no shell
+        command, env=environment, cwd=project_root(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
+        raise ServerTrouble(f"prefect {' '.join(arguments)} must succeed, got exit code {done.returncode}: {said}")

@@ -1,0 +1,131 @@
+"""The desk of one machine: up, a run by hand in Prefect's own UI in a real browser, a crash of all of it, and down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from browser import started_browser
+from command_line import CommandLine, command_line, wait_until
+from small_nights import market_days
+
+from nightdesk.operations.processes import MARK
+
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    ports = {f"NIGHTDESK_SERVERS__{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW")}
+    line = command_line(tmp_path_factory.mktemp("desk"), **ports)
+    try:
+        line.run("up", seconds=400)
+        yield line
+    finally:
+        line.run("down")
+
+
+def test_up_says_where_everything_is_and_starts_nothing_twice(desk: CommandLine) -> None:
+    text = desk.run("up", seconds=400)
+    assert text.count("runs already") == 3
+    assert f"export PREFECT_API_URL={prefect(desk)}/api" in text
+    status = desk.run("status")
+    assert status.count(" up ") == 3
+    for name in ("prefect", "mlflow", "worker", "mlflow.db", "Free: "):
+        assert name in status
+    queues = httpx.post(f"{prefect(desk)}/api/work_pools/nightdesk/queues/filter", json={}).json()
+    limits = {one["name"]: one["concurrency_limit"] for one in queues}
+    assert (limits["nights"], limits["training"], limits["maintenance"]) == (None, 1, 1)
+
+
+def test_a_person_starts_a_night_in_the_ui_and_sees_it_complete(desk: CommandLine) -> None:
+    (day,) = market_days(1)
+    with started_browser() as browser:
+        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+        page.set_default_timeout(60_000)
+        page.goto(f"{prefect(desk)}/v2/deployments")
+        page.get_by_role("link", name="nightly").first.click()
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Custom run").click()
+        page.get_by_text("Trading day whose close the night decides on").wait_for()
+        page.locator('input[name="name"], form input').first.fill("by-hand")
+        page.get_by_role("button", name="Select Training").click()
+        page.get_by_role("option", name="always").click()
+        page.get_by_role("button", name="Submit").click()
+        wait_until(lambda: states(desk, "by-hand") == ["COMPLETED"], "the end of the run", seconds=300)
+        (run,) = runs(desk, "by-hand")
+        assert run["parameters"]["parameters"]["train"] == "always"
+        page.goto(f"{prefect(desk)}/v2/runs/flow-run/{run['id']}?tab=Artifacts")
+        page.get_by_text("Completed").first.wait_for()
+        for key in ("night-live", "drift-live", "decision-live", "report-live", "models-live"):
+            page.get_by_text(key).first.wait_for()
+        page.goto(f"{mlflow(desk)}/#/models/nightdesk-live-h5")
+        page.get_by_text("champion").first.wait_for()
+    assert (desk.home / f"reports/live/{day}.html").exists()
+    # The same registry without the servers: what one wrote, the other loads.
+    assert "ridge" in desk.run("models")
+
+
+def test_after_a_crash_of_everything_down_leaves_nothing(desk: CommandLine) -> None:
+    known = json.loads((desk.home / "servers.json").read_text())
+    for record in known:
+        os.kill(record["pid"], signal.SIGKILL)
+    assert "DOWN" in desk.run("status", code=3)
+    stopped = desk.run("down")
+    assert marked(desk.home) == []
+    for url in (prefect(desk), mlflow(desk)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", httpx.URL(url).port))
+    assert "stopped" in stopped
+    assert "nothing was running" in desk.run("down")
+    assert desk.run("status", code=3).count("never started") == 3
+
+
+def test_a_taken_port_is_one_line_and_leaves_nothing_running(desk: CommandLine) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", httpx.URL(mlflow(desk)).port))
+        taken.listen()
+        text = desk.run("up", code=75, seconds=400)
+    assert text.splitlines()[-1].startswith("nightdesk: mlflow needs port ")
+    assert marked(desk.home) == []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def prefect(desk: CommandLine) -> str:
+    return f"http://127.0.0.1:{desk.environment['NIGHTDESK_SERVERS__PREFECT_PORT']}"
+
+
+def mlflow(desk: CommandLine) -> str:
+    return f"http://127.0.0.1:{desk.environment['NIGHTDESK_SERVERS__MLFLOW_PORT']}"
+
+
+def runs(desk: CommandLine, name: str) -> list[dict[str, object]]:
+    return httpx.post(f"{prefect(desk)}/api/flow_runs/filter", json={"flow_runs": {"name": {"any_": [name]}}}).json()
+
+
+def states(desk: CommandLine, name: str) -> list[object]:
+    return [run["state_type"] for run in runs(desk, name)]
+
+
+def marked(home: Path) -> list[list[str]]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(home):
+                found.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return found
