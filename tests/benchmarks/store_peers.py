@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pandas as pd
+import psycopg
 import sqlalchemy as sa
 
 from nightdesk.store.schema import bars
@@ -57,9 +58,8 @@ def core_insert(given: Rows) -> None:
 @contextmanager
 def csv_rows(full: sa.Engine, fresh: Fresh) -> Iterator[tuple[sa.Engine, bytes]]:
     """An empty store and all rows of `full` as CSV that its server wrote."""
-    with full.connect() as connection:
-        with connection.connection.driver_connection.cursor().copy("COPY bars TO STDOUT (FORMAT csv)") as out:  # type: ignore[union-attr]
-            text = b"".join(out)
+    with full.connect() as connection, _cursor(connection).copy("COPY bars TO STDOUT (FORMAT csv)") as out:
+        text = b"".join(out)
     with fresh() as engine:
         yield engine, text
 
@@ -67,9 +67,12 @@ def csv_rows(full: sa.Engine, fresh: Fresh) -> Iterator[tuple[sa.Engine, bytes]]
 def plain_copy(given: tuple[sa.Engine, bytes]) -> None:
     """One COPY, in one transaction: no row is checked, stamped, compared or even laid out."""
     engine, text = given
-    with engine.begin() as connection:
-        with connection.connection.driver_connection.cursor().copy("COPY bars FROM STDIN (FORMAT csv)") as copy:  # type: ignore[union-attr]
-            copy.write(text)
+    with engine.begin() as connection, _cursor(connection).copy("COPY bars FROM STDIN (FORMAT csv)") as copy:
+        copy.write(text)
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    return connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
 
 
 def read_sql(source: str, engine: sa.Engine) -> pd.DataFrame:

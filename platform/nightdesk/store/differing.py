@@ -64,9 +64,7 @@ def differing_rows(
 
 def _each(table: sa.Table, compared: Compared) -> str:
     same = " AND ".join(f'v."{name}" = o."{name}"' for name in compared.keys)
-    newest = (
-        f'SELECT * FROM "{table.name}" v WHERE v.source = %(source)s AND {same} ORDER BY v.{KNOWN_AT} DESC LIMIT 1'
-    )
+    newest = f'SELECT * FROM "{table.name}" v WHERE v.source = %(source)s AND {same} ORDER BY v.{KNOWN_AT} DESC LIMIT 1'
     return f"{_SELECT} FROM {_OFFERED} o LEFT JOIN LATERAL ({newest}) n ON true WHERE {_differ(compared)}"
 
 
