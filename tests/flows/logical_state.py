@@ -18,12 +18,17 @@ APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided
 KEPT = ("published", "reports", "features", "evaluations")
 
 
-def logical_state(home: Path, *copied_from: Path) -> dict[str, Any]:
-    """Rows, files, runs, models and aliases of `home`, without identifiers, clock times and the home's own path."""
+def logical_state(
+    home: Path, *copied_from: Path, store: str | None = None, tracking: str | None = None
+) -> dict[str, Any]:
+    """Rows, files, runs, models and aliases of `home`, without identifiers, clock times and the home's own path.
+
+    `store` and `tracking` are the URLs of its databases, where these do not lie in it.
+    """
     return {
-        "rows": _rows(home, *copied_from),
+        "rows": _rows(store or f"sqlite:///{home / 'store.db'}", home, *copied_from),
         "files": _files(home),
-        "registry": _registry(home),
+        "registry": _registry(tracking or f"sqlite:///{home / 'mlflow.db'}"),
         "left over": _left_over(home),
     }
 
@@ -40,8 +45,8 @@ def differences(found: Any, expected: Any, path: str = "") -> list[str]:
     return [] if found == expected else [f"{path}: {found} for {expected}"]
 
 
-def _rows(*homes: Path) -> dict[str, list[str]]:
-    engine = sa.create_engine(f"sqlite:///{homes[0] / 'store.db'}")
+def _rows(store: str, *homes: Path) -> dict[str, list[str]]:
+    engine = sa.create_engine(store)
     tables = {}
     with engine.connect() as connection:
         for table in metadata.sorted_tables:
@@ -83,8 +88,8 @@ def _left_over(home: Path) -> list[str]:
     return [str(path.relative_to(home)) for path in (*aside, *scratch, *home.glob("locks/*.holder"))]
 
 
-def _registry(home: Path) -> dict[str, Any]:
-    client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}", f"sqlite:///{home / 'mlflow.db'}")
+def _registry(tracking: str) -> dict[str, Any]:
+    client = mlflow.MlflowClient(tracking, tracking)
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=10_000)
     keys = {run.info.run_id: run.data.tags.get("nightdesk.key", "") for run in runs}
     finished = [_run(run) for run in runs if run.info.status == "FINISHED"]

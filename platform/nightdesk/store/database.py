@@ -110,14 +110,18 @@ def _migrate(engine: sa.Engine) -> None:
     current, newest = schema_version(engine)
     if current == newest:
         return
+    with engine.begin() as connection:
+        migrate(connection)
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Bring the database to the newest schema, inside the transaction of `connection`."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = _alembic()
-    with engine.begin() as connection:
-        # All or nothing, and one process at a time: SQLite would commit each table by itself.
-        alone = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else _MIGRATING
-        connection.exec_driver_sql(alone)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    # All or nothing, and one process at a time: SQLite would commit each table by itself.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else _MIGRATING)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _file(engine: sa.Engine) -> str:
