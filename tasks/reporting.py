@@ -17,6 +17,7 @@ from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.write import write_page
+from nightdesk.settings import without_password
 from nightdesk.store.decisions import Serving, newest_walk_forward
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
@@ -129,7 +130,7 @@ def summarise(
         forecasts.rows,
         page.path,
         night.engine.url.render_as_string(hide_password=True),
-        night.tracking.uri,
+        without_password(night.tracking.uri),
     )
     if FlowRunContext.get() is not None:
         create_markdown_artifact(_markdown(summary), key=f"night-{night.realm}", description=f"Night of {night.as_of}")

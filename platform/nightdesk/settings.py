@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,6 +144,11 @@ def _not_json(error: SettingsError) -> str:
     return f"{' or '.join(named)} must be JSON, got {got!r}" if named else str(error)
 
 
+def without_password(url: str) -> str:
+    """`url` as it may be shown and kept: three stars where its password stands; any other text as it is."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)
+
+
 def _refuse_unknown_variables(settings: Settings) -> None:
     """A misspelt variable would be passed over, and the night run with what was not meant."""
     known = {variable for _, variable, _, _ in documented(settings)} | {f"NIGHTDESK_{n}".upper() for n in _NOT_SETTINGS}
@@ -163,7 +169,14 @@ def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
         if isinstance(value, _Group):
             for inner, description in type(value).model_fields.items():
                 variable = f"NIGHTDESK_{name}__{inner}".upper()
-                rows.append((f"{name}.{inner}", variable, str(getattr(value, inner)), description.description or ""))
+                rows.append(
+                    (
+                        f"{name}.{inner}",
+                        variable,
+                        without_password(str(getattr(value, inner))),
+                        description.description or "",
+                    )
+                )
         else:
             rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
     return rows

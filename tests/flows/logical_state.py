@@ -25,8 +25,10 @@ def logical_state(
 
     `store` and `tracking` are the URLs of its databases, where these do not lie in it.
     """
+    # By the names that they would have at home, under which the summaries of nights speak of them.
+    named = {f"sqlite:///{home / 'store.db'}": store, f"sqlite:///{home / 'mlflow.db'}": tracking}
     return {
-        "rows": _rows(store or f"sqlite:///{home / 'store.db'}", home, *copied_from),
+        "rows": _rows(named, home, *copied_from),
         "files": _files(home),
         "registry": _registry(tracking or f"sqlite:///{home / 'mlflow.db'}"),
         "left over": _left_over(home),
@@ -45,26 +47,29 @@ def differences(found: Any, expected: Any, path: str = "") -> list[str]:
     return [] if found == expected else [f"{path}: {found} for {expected}"]
 
 
-def _rows(store: str, *homes: Path) -> dict[str, list[str]]:
-    engine = sa.create_engine(store)
+def _rows(named: Mapping[str, str | None], *homes: Path) -> dict[str, list[str]]:
+    at_home, elsewhere = next(iter(named.items()))
+    engine = sa.create_engine(elsewhere or at_home)
     tables = {}
     with engine.connect() as connection:
         for table in metadata.sorted_tables:
             wanted = sa.select(table)
             if table.name == "nights":
                 wanted = wanted.where(table.c.status == "done")
-            rows = [_row(table.name, dict(row), homes) for row in connection.execute(wanted).mappings()]
+            rows = [_row(table.name, dict(row), homes, named) for row in connection.execute(wanted).mappings()]
             tables[table.name] = sorted(rows)
     engine.dispose()
     return tables
 
 
-def _row(table: str, row: dict[str, Any], homes: Sequence[Path]) -> str:
+def _row(table: str, row: dict[str, Any], homes: Sequence[Path], named: Mapping[str, str | None]) -> str:
     apart = APART | ({"known_at"} if table == "quarantine" else set())
     kept = {name: value for name, value in row.items() if name not in apart}
     if table == "stages":
         kept["result"] = _without_identifiers(json.loads(kept["result"]))
     text = json.dumps(kept, default=str, sort_keys=True)
+    for at_home, elsewhere in named.items():
+        text = text.replace(elsewhere or at_home, at_home)
     for home in homes:
         text = text.replace(str(home), "HOME")
     return text

@@ -1,4 +1,4 @@
-"""A home moved to PostgreSQL: every row arrives, the next night ends as it would have, and a failed move leaves none."""
+"""A home moved to PostgreSQL: every row arrives, the next night ends as it would have, a failed move leaves nothing."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_target_must_be_an_empty_database_of_postgresql(home: Path, targets: t
         move(settings, f"sqlite:///{tmp_path / 'other.db'}")
     with pytest.raises(BadInput, match="a database each, got one for both"):
         move(settings, targets[1], targets[1])
-    with pytest.raises(StoreBusy, match="the (target|store) must answer"):
+    with pytest.raises(StoreBusy, match=r"the (target|store) must answer"):
         move(settings, "postgresql+psycopg://nobody@127.0.0.1:1/none")
 
 

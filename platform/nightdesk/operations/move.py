@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nightdesk.errors import BadInput, NothingThere, StoreBusy
 from nightdesk.home import Home
 from nightdesk.operations.move_tracking import copy_tracking
-from nightdesk.settings import Settings
+from nightdesk.settings import Settings, without_password
 from nightdesk.store.bulk import append_all, read
 from nightdesk.store.database import connect, migrate, schema_version
 from nightdesk.store.nights import no_night
@@ -52,9 +52,9 @@ def move(settings: Settings, to: str, tracking_to: str | None = None) -> Moved:
         if tracking_from is not None and tracking_to is not None:
             with _engine(tracking_from) as tracking_source:
                 tracked = copy_tracking(tracking_source, stack.enter_context(_empty(tracking_to)))
-    variables = [("NIGHTDESK_STORE__URL", _shown(to))]
+    variables = [("NIGHTDESK_STORE__URL", without_password(to))]
     if tracking_to is not None:
-        variables.append(("NIGHTDESK_TRACKING__URI", _shown(tracking_to)))
+        variables.append(("NIGHTDESK_TRACKING__URI", without_password(tracking_to)))
     return Moved(stored, tracked, tuple(variables))
 
 
@@ -89,13 +89,13 @@ def _empty(url: str) -> Iterator[sa.Connection]:
                 tables = sa.inspect(connection).get_table_names()
                 if tables:
                     raise BadInput(
-                        f"a move needs an empty database, got one with {len(tables)} tables at {_shown(url)}: "
-                        "make a new one (createdb)"
+                        f"a move needs an empty database, got one with {len(tables)} tables "
+                        f"at {without_password(url)}: make a new one (createdb)"
                     )
                 yield connection
         except sa.exc.OperationalError as error:
             reason = str(error.orig).splitlines()[0]
-            raise StoreBusy(f"the target must answer, got {reason} from {_shown(url)}: start it") from error
+            raise StoreBusy(f"the target must answer, got {reason} from {without_password(url)}: start it") from error
 
 
 def _copy_store(source: sa.Engine, target: sa.Connection) -> dict[str, int]:
@@ -114,7 +114,3 @@ def _copy_store(source: sa.Engine, target: sa.Connection) -> dict[str, int]:
             raise BadInput(f"table {table.name} must arrive as it left, got other rows: report this, nothing was moved")
         rows[table.name] = frame.height
     return rows
-
-
-def _shown(url: str) -> str:
-    return sa.make_url(url).render_as_string(hide_password=True)

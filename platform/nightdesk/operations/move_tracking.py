@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,9 +42,25 @@ def _make_schema(target: sa.Connection) -> None:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     Base.metadata.create_all(target)
-    config = _get_alembic_config("")
-    config.attributes["connection"] = target
+    config = _get_alembic_config("")  # type: ignore[no-untyped-call]
+    config.attributes["connection"] = _Inside(target)
     command.upgrade(config, "heads")
+
+
+class _Inside:
+    """MLflow's migrations ask a connection's engine for another connection: here they get ours, and its transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def engine(self) -> _Inside:
+        """What connects."""
+        return self
+
+    def connect(self) -> AbstractContextManager[sa.Connection]:
+        """Our connection, left open."""
+        return nullcontext(self._connection)
 
 
 def _tables(target: sa.Connection) -> list[sa.Table]:

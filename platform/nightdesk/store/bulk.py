@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
@@ -69,27 +69,29 @@ def read(place: Place, statement: sa.Select[Any]) -> pl.DataFrame:
     columns = list(statement.selected_columns)
     dialect = place.dialect.name
     schema = {column.name: _dtype(column.type, dialect) for column in columns}
+    rows: Sequence[Any]
     with transaction(place) as connection, _without_collector():
         if dialect == "sqlite":
             rows = _rows_of_sqlite(connection, statement)
         elif all(isinstance(column.type, _AS_CSV) for column in columns):
-            compiled = _compiled(connection, statement)
-            return copy_out(connection, str(compiled), compiled.construct_params(), schema)
+            text, values, _ = _compiled(connection, statement)
+            return copy_out(connection, text, values, schema)
         else:
             rows = connection.execute(statement).cursor.fetchall()
         frame = pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=schema)
     return frame.select(_cast(pl.col(column.name), column.type, schema[column.name]) for column in columns)
 
 
-def _compiled(connection: sa.Connection, statement: sa.Select[Any]) -> sa.Compiled:
-    return statement.compile(connection, compile_kwargs={"render_postcompile": True})
+def _compiled(connection: sa.Connection, statement: sa.Select[Any]) -> tuple[str, Mapping[str, Any], Sequence[str]]:
+    """A select as the driver takes it: its text, its values by name, and their order where places have no names."""
+    compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    return str(compiled), compiled.construct_params() or {}, getattr(compiled, "positiontup", None) or ()
 
 
-def _rows_of_sqlite(connection: sa.Connection, statement: sa.Select[Any]) -> list[Any]:
-    compiled = _compiled(connection, statement)
-    values = compiled.construct_params()
-    bound = tuple(_sqlite_value(values[name]) for name in compiled.positiontup or ())  # type: ignore[attr-defined]
-    return connection.exec_driver_sql(str(compiled), bound).cursor.fetchall()
+def _rows_of_sqlite(connection: sa.Connection, statement: sa.Select[Any]) -> Sequence[Any]:
+    text, values, order = _compiled(connection, statement)
+    bound = tuple(_sqlite_value(values[name]) for name in order)
+    return connection.exec_driver_sql(text, bound).cursor.fetchall()
 
 
 @contextmanager

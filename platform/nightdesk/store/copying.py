@@ -79,7 +79,8 @@ def lost(error: BaseException) -> StoreBusy:
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
-    return connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    cursor: psycopg.Cursor[Any] = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+    return cursor
 
 
 def _binary(part: pl.DataFrame, kinds: Kinds) -> bytes:
