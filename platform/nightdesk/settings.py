@@ -169,14 +169,8 @@ def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
         if isinstance(value, _Group):
             for inner, description in type(value).model_fields.items():
                 variable = f"NIGHTDESK_{name}__{inner}".upper()
-                rows.append(
-                    (
-                        f"{name}.{inner}",
-                        variable,
-                        without_password(str(getattr(value, inner))),
-                        description.description or "",
-                    )
-                )
+                shown = without_password(str(getattr(value, inner)))
+                rows.append((f"{name}.{inner}", variable, shown, description.description or ""))
         else:
             rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
     return rows

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from logical_state import differences, logical_state
 from opened_store import opened
 from small_nights import choose_home, market_days, run_night
+from test_wrong_arguments import run as command
 
 from nightdesk.errors import BadInput, NightLocked, NothingThere, StoreBusy
 from nightdesk.models.artifacts import load_alias, model_name
@@ -111,14 +112,16 @@ def _experiment(uri: str) -> str:
     return mlflow.MlflowClient(uri, uri).get_experiment_by_name("nightdesk-live").experiment_id
 
 
-def test_the_store_alone_may_move_and_shows_no_password(home: Path, targets: tuple[str, str]) -> None:
+def test_the_store_alone_may_move_and_the_command_shows_no_password(
+    home: Path, targets: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with_password = sa.make_url(targets[0]).set(password="secret").render_as_string(hide_password=False)
-    moved = move(read_settings(), with_password)
-    assert moved.tracking == {}
-    ((name, shown),) = moved.settings
-    assert name == "NIGHTDESK_STORE__URL"
-    assert "secret" not in shown
-    assert "***" in shown
+    code, out, err = command(monkeypatch, capsys, "move", "--to", with_password)
+    assert (code, err) == (0, "")
+    assert "secret" not in out
+    assert "export NIGHTDESK_STORE__URL='postgresql+psycopg://nightdesk:***@" in out
+    assert f"rows of {len(schema.metadata.tables)} tables copied and compared" in out
+    assert "TRACKING" not in out
     assert tables(targets[1]) == []
 
 
@@ -171,7 +174,7 @@ def test_a_target_must_be_an_empty_database_of_postgresql(home: Path, targets: t
         BadInput, match=rf"a move needs an empty database, got one with {len(schema.metadata.tables) + 1}"
     ):
         move(settings, targets[0])
-    with pytest.raises(BadInput, match=r"a move goes to postgresql\+psycopg://, got sqlite"):
+    with pytest.raises(BadInput, match=r"a move goes to postgresql\+psycopg://, got 'sqlite'"):
         move(settings, f"sqlite:///{tmp_path / 'other.db'}")
     with pytest.raises(BadInput, match="a database each, got one for both"):
         move(settings, targets[1], targets[1])

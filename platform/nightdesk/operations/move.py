@@ -35,13 +35,12 @@ def move(settings: Settings, to: str, tracking_to: str | None = None) -> Moved:
     empty. The sources stay as they are. Raises BadInput for a source that is no SQLite or a target that is not empty,
     NothingThere where there is nothing to move, NightLocked where a night runs, StoreBusy where a server is silent.
     """
+    _check_targets([url for url in (to, tracking_to) if url is not None])
     home = Home(settings.home)
     store_from = _source(settings.store.url or home.store_url, "store")
     tracking_from = None
     if tracking_to is not None:
         tracking_from = _source(settings.tracking.uri or home.tracking_uri, "tracking database")
-        if sa.make_url(to) == sa.make_url(tracking_to):
-            raise BadInput("store and tracking need a database each, got one for both: make a second one")
     tracked: dict[str, int] = {}
     with ExitStack() as stack:
         source = stack.enter_context(_engine(store_from))
@@ -56,6 +55,16 @@ def move(settings: Settings, to: str, tracking_to: str | None = None) -> Moved:
     if tracking_to is not None:
         variables.append(("NIGHTDESK_TRACKING__URI", without_password(tracking_to)))
     return Moved(stored, tracked, tuple(variables))
+
+
+def _check_targets(urls: list[str]) -> None:
+    for url in urls:
+        if not url.startswith("postgresql+psycopg://"):
+            raise BadInput(f"a move goes to postgresql+psycopg://, got {url.partition(':')[0]!r}: name such a database")
+        connect(url)  # refuses what is no URL; nothing is touched yet
+    databases = {(url.host, url.port, url.database) for url in map(sa.make_url, urls)}
+    if len(databases) < len(urls):
+        raise BadInput("store and tracking need a database each, got one for both: make a second one")
 
 
 def _source(url: str, what: str) -> str:
@@ -81,8 +90,6 @@ def _engine(url: str) -> Iterator[sa.Engine]:
 @contextmanager
 def _empty(url: str) -> Iterator[sa.Connection]:
     """A transaction in the empty database of PostgreSQL at `url`, alone in it until its end."""
-    if not url.startswith("postgresql+psycopg://"):
-        raise BadInput(f"a move goes to postgresql+psycopg://, got {url.partition(':')[0]}: name such a database")
     with _engine(url) as engine:
         try:
             with engine.begin() as connection:
