@@ -324,5 +324,26 @@ def status(
         sys.exit(NOT_ALL_UP)
 
 
+@app.command()
+def move(
+    to: Annotated[str, typer.Option(help="Empty database: postgresql+psycopg://user@host/name.")],
+    tracking: Annotated[
+        str | None, typer.Option(help="Another empty database, to which MLflow's own moves; it stays if left out.")
+    ] = None,
+) -> None:
+    """Move the store, and MLflow's database if asked for, from SQLite to PostgreSQL; files stay where they are."""
+    current = _prepare()
+    from nightdesk.operations.move import move as carry_over
+
+    moved = carry_over(current, to, tracking)
+    for what, tables in (("store", moved.store), ("tracking", moved.tracking)):
+        if tables:
+            print(f"{what}: {sum(tables.values()):,} rows of {len(tables)} tables copied and compared")
+    print("\nWhat was there is untouched. Set from now on (with the password where *** stands), then check:\n")
+    for name, value in moved.settings:
+        print(f"export {name}='{value}'")
+    print("nightdesk doctor")
+
+
 if __name__ == "__main__":
     main()

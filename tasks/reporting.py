@@ -19,6 +19,7 @@ from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.write import write_page
+from nightdesk.settings import without_password
 from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
@@ -131,7 +132,7 @@ def summarise(
         forecasts.rows,
         page.path,
         night.engine.url.render_as_string(hide_password=True),
-        night.tracking.uri,
+        without_password(night.tracking.uri),
     )
     if FlowRunContext.get() is not None:
         _leave_artifacts(night, ingested, summary)
@@ -142,7 +143,9 @@ def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) ->
     """What the page of tonight's run shows: the summary, the checks of its input, the decisions, and where to look."""
     realm, of = night.realm, f"of the night of {night.as_of}"
     create_markdown_artifact(_markdown(summary), key=f"night-{realm}", description=f"Night of {night.as_of}")
-    checks = [{"check": f"held back: {rule}", "rows": count, "meaning": ""} for rule, count in summary.quarantined]
+    checks: list[dict[str, Any]] = [
+        {"check": f"held back: {rule}", "rows": count, "meaning": ""} for rule, count in summary.quarantined
+    ]
     checks += [{"check": rule, "rows": count, "meaning": meaning} for rule, count, meaning in ingested.notes]
     unmeasured = {
         "check": "drift of feature distributions",

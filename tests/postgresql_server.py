@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c timezone=America/New_York"
+DURABLE = "-c fsync=off -c full_page_writes=off -c timezone=America/New_York"
+"""Of a server that is stopped as by a crash, while the machine goes on: what was committed stays."""
+SERVER_OPTIONS = f"{DURABLE} -c synchronous_commit=off"
 
 
 @contextlib.contextmanager
@@ -27,9 +29,12 @@ def server() -> Iterator[str]:
     if given:
         yield sa.make_url(given).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         return
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
-    with _debian(binaries[-1].parent) if binaries else _wheel() as url:
-        yield url
+    if _binaries() is None:
+        with _wheel() as url:
+            yield url
+        return
+    with cluster(SERVER_OPTIONS) as made:
+        yield made.url
 
 
 @contextlib.contextmanager
@@ -60,31 +65,59 @@ def _create(connection: sa.Connection, name: str) -> None:
         connection.exec_driver_sql(plain)
 
 
+class Cluster:
+    """A server of Debian's binaries that a test may stop and start; its data and port stay the same."""
+
+    def __init__(self, binaries: Path, folder: Path, options: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"postgresql+psycopg://nightdesk@127.0.0.1:{port}/postgres"
+        self._options: dict[str, Any] = {"check": True, "cwd": folder, "env": {"PATH": os.environ["PATH"]}}
+        self._options["env"]["LC_ALL"] = "C"
+        self._options |= dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            user = _unprivileged()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        data = str(folder / "data")
+        self._control = [str(binaries / "pg_ctl"), "-D", data]
+        self._listen = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 {options}"
+        self._log = str(folder / "log")
+        initdb = [str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "nightdesk", "-E", "UTF8", "--no-sync"]
+        subprocess.run(initdb, **self._options)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        subprocess.run([*self._control, "-w", "-l", self._log, "-o", self._listen, "start"], **self._options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it in pg_ctl's `mode`: immediate breaks every connection, as a crash does; its data stay."""
+        subprocess.run([*self._control, "-m", mode, "stop"], **self._options)
+
+
 @contextlib.contextmanager
-def _debian(binaries: Path) -> Iterator[str]:
+def cluster(options: str = DURABLE) -> Iterator[Cluster]:
+    """A started server of one's own, to be stopped and started; skips where Debian's binaries are not there."""
+    found = _binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL that can be stopped and started: install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="nightdesk-pg-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options: dict[str, Any] = {"check": True, "cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
-    options |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = _unprivileged()
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    data = str(folder / "data")
-    control = [str(binaries / "pg_ctl"), "-D", data]
-    initdb = [str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "nightdesk", "-E", "UTF8", "--no-sync"]
-    listen = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 {SERVER_OPTIONS}"
     try:
-        subprocess.run(initdb, **options)
-        subprocess.run([*control, "-w", "-l", str(folder / "log"), "-o", listen, "start"], **options)
+        made = Cluster(found, folder, options)
+        made.start()
         try:
-            yield f"postgresql+psycopg://nightdesk@127.0.0.1:{port}/postgres"
+            yield made
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **options)
+            with contextlib.suppress(subprocess.CalledProcessError):  # a test may have stopped it
+                made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
+    return found[-1].parent if found else None
 
 
 def _unprivileged() -> pwd.struct_passwd:

@@ -162,6 +162,11 @@ def _not_json(error: SettingsError) -> str:
     return f"{' or '.join(named)} must be JSON, got {got!r}" if named else str(error)
 
 
+def without_password(url: str) -> str:
+    """`url` as it may be shown and kept: three stars where its password stands; any other text as it is."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)
+
+
 def _refuse_unknown_variables(settings: Settings) -> None:
     """A misspelt variable would be passed over, and the night run with what was not meant."""
     known = {variable for _, variable, _, _ in documented(settings)} | {f"NIGHTDESK_{n}".upper() for n in _NOT_SETTINGS}
@@ -172,11 +177,6 @@ def _refuse_unknown_variables(settings: Settings) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             cure = f"did you mean {near[0]}?" if near else "see nightdesk settings"
             raise BadSetting(f"a variable NIGHTDESK_* must name a setting, got {name}: {cure}")
-
-
-def without_password(text: str) -> str:
-    """`text` with the password of every URL in it hidden."""
-    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def documented(settings: Settings) -> list[tuple[str, str, str, str]]:

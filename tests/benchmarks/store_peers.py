@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pandas as pd
+import psycopg
 import sqlalchemy as sa
 
 from nightdesk.store.schema import bars
@@ -15,6 +16,7 @@ from nightdesk.tables import BARS
 EXECUTEMANY = "peer: sqlite3.executemany"
 CORE_INSERT = "peer: SQLAlchemy Core insert"
 READ_SQL = "peer: pandas.read_sql"
+COPY = "peer: plain COPY, CSV made before"
 
 Rows = tuple[sa.Engine, list[Any]]
 Fresh = Callable[[], AbstractContextManager[sa.Engine]]
@@ -51,6 +53,26 @@ def core_insert(given: Rows) -> None:
     engine, rows = given
     with engine.begin() as connection:
         connection.execute(sa.insert(bars), rows)
+
+
+@contextmanager
+def csv_rows(full: sa.Engine, fresh: Fresh) -> Iterator[tuple[sa.Engine, bytes]]:
+    """An empty store and all rows of `full` as CSV that its server wrote."""
+    with full.connect() as connection, _cursor(connection).copy("COPY bars TO STDOUT (FORMAT csv)") as out:
+        text = b"".join(out)
+    with fresh() as engine:
+        yield engine, text
+
+
+def plain_copy(given: tuple[sa.Engine, bytes]) -> None:
+    """One COPY, in one transaction: no row is checked, stamped, compared or even laid out."""
+    engine, text = given
+    with engine.begin() as connection, _cursor(connection).copy("COPY bars FROM STDIN (FORMAT csv)") as copy:
+        copy.write(text)
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    return connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
 
 
 def read_sql(source: str, engine: sa.Engine) -> pd.DataFrame:

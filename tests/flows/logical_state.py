@@ -18,12 +18,19 @@ APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided
 KEPT = ("published", "reports", "features", "evaluations")
 
 
-def logical_state(home: Path, *copied_from: Path) -> dict[str, Any]:
-    """Rows, files, runs, models and aliases of `home`, without identifiers, clock times and the home's own path."""
+def logical_state(
+    home: Path, *copied_from: Path, store: str | None = None, tracking: str | None = None
+) -> dict[str, Any]:
+    """Rows, files, runs, models and aliases of `home`, without identifiers, clock times and the home's own path.
+
+    `store` and `tracking` are the URLs of its databases, where these do not lie in it.
+    """
+    # By the names that they would have at home, under which the summaries of nights speak of them.
+    named = {f"sqlite:///{home / 'store.db'}": store, f"sqlite:///{home / 'mlflow.db'}": tracking}
     return {
-        "rows": _rows(home, *copied_from),
+        "rows": _rows(named, home, *copied_from),
         "files": _files(home),
-        "registry": _registry(home),
+        "registry": _registry(tracking or f"sqlite:///{home / 'mlflow.db'}"),
         "left over": _left_over(home),
     }
 
@@ -40,26 +47,29 @@ def differences(found: Any, expected: Any, path: str = "") -> list[str]:
     return [] if found == expected else [f"{path}: {found} for {expected}"]
 
 
-def _rows(*homes: Path) -> dict[str, list[str]]:
-    engine = sa.create_engine(f"sqlite:///{homes[0] / 'store.db'}")
+def _rows(named: Mapping[str, str | None], *homes: Path) -> dict[str, list[str]]:
+    at_home, elsewhere = next(iter(named.items()))
+    engine = sa.create_engine(elsewhere or at_home)
     tables = {}
     with engine.connect() as connection:
         for table in metadata.sorted_tables:
             wanted = sa.select(table)
             if table.name == "nights":
                 wanted = wanted.where(table.c.status == "done")
-            rows = [_row(table.name, dict(row), homes) for row in connection.execute(wanted).mappings()]
+            rows = [_row(table.name, dict(row), homes, named) for row in connection.execute(wanted).mappings()]
             tables[table.name] = sorted(rows)
     engine.dispose()
     return tables
 
 
-def _row(table: str, row: dict[str, Any], homes: Sequence[Path]) -> str:
+def _row(table: str, row: dict[str, Any], homes: Sequence[Path], named: Mapping[str, str | None]) -> str:
     apart = APART | ({"known_at"} if table == "quarantine" else set())
     kept = {name: value for name, value in row.items() if name not in apart}
     if table == "stages":
         kept["result"] = _without_identifiers(json.loads(kept["result"]))
     text = json.dumps(kept, default=str, sort_keys=True)
+    for at_home, elsewhere in named.items():
+        text = text.replace(elsewhere or at_home, at_home)
     for home in homes:
         text = text.replace(str(home), "HOME")
     return text
@@ -83,8 +93,8 @@ def _left_over(home: Path) -> list[str]:
     return [str(path.relative_to(home)) for path in (*aside, *scratch, *home.glob("locks/*.holder"))]
 
 
-def _registry(home: Path) -> dict[str, Any]:
-    client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}", f"sqlite:///{home / 'mlflow.db'}")
+def _registry(tracking: str) -> dict[str, Any]:
+    client = mlflow.MlflowClient(tracking, tracking)
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=10_000)
     keys = {run.info.run_id: run.data.tags.get("nightdesk.key", "") for run in runs}
     finished = [_run(run) for run in runs if run.info.status == "FINISHED"]

@@ -27,6 +27,7 @@ from nightdesk.store.nights import (
     end,
     held,
     history,
+    no_night,
 )
 
 KEY = NightKey("live", DAYS[0], "content")
@@ -169,3 +170,17 @@ def test_orphans_of_this_date_are_closed_and_no_others(store: sa.Engine) -> None
     assert closed[:2] == [(ABANDONED, told, moment(9))] * 2
     assert closed[2:] == [(DONE, None, moment(5)), (RUNNING, None, None)]
     assert history(store, "replay")["status"].to_list() == [RUNNING]
+
+
+def test_no_night_begins_while_the_store_is_held_whole(store: sa.Engine, other: sa.Engine, tmp_path: Path) -> None:
+    with no_night(store, tmp_path), pytest.raises(NightLocked), held(other, tmp_path, "live", DAYS[0]):
+        pass
+    with (
+        held(other, tmp_path, "live", DAYS[0]),
+        held(store, tmp_path, "live", DAYS[1]),
+        pytest.raises(NightLocked, match=rf"no night may run meanwhile, and .*process {os.getpid()} on"),
+        no_night(store, tmp_path),
+    ):
+        pass
+    with no_night(store, tmp_path):
+        pass

@@ -26,6 +26,9 @@ from nightdesk.store.nights import NightKey
 
 LIVE = "live"
 
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+"""How a tracking URI begins where MLflow speaks to a database itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -117,11 +120,14 @@ def closed_today(night: Night, now: dt.datetime) -> str | None:
 
 
 def tracking_of(settings: Settings, realm: str) -> Tracking:
-    """Where a realm's runs and models are recorded: on a server, which chooses where artifacts lie, or at home."""
-    if settings.tracking.uri is not None:
-        return Tracking(settings.tracking.uri, None, realm)
+    """Where a realm's runs and models are recorded: on a server, which chooses where artifacts lie, or in a database.
+
+    Beside a database nobody chooses, and MLflow would take the working directory: there artifacts lie at home.
+    """
     home = Home(settings.home)
-    return Tracking(home.tracking_uri, home.artifacts, realm)
+    uri = settings.tracking.uri or home.tracking_uri
+    in_database = re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
+    return Tracking(uri, home.artifacts if in_database else None, realm)
 
 
 def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: TrainingMode, now: dt.datetime) -> Night:

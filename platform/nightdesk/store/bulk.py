@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
-import io
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
@@ -20,6 +19,7 @@ import polars.selectors as cs
 import sqlalchemy as sa
 
 from nightdesk.errors import StoreBusy
+from nightdesk.store.copying import copy_in, copy_out, copy_text_in
 from nightdesk.store.schema import Utc, microseconds
 
 _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
@@ -27,17 +27,33 @@ _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
 _TOGETHER = 32  # rows of one INSERT on SQLite: a third less time than a statement a row
 _SLICE = 8192  # rows turned into Python's own at once
 
+_AS_CSV = (sa.String, sa.Date, sa.Integer, sa.Float)
+"""Types that PostgreSQL writes as polars reads them."""
 
-def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -> int:
+Place = sa.Engine | sa.Connection
+"""Where to read or write: the store, or a connection to it whose transaction this shall be part of."""
+
+
+@contextmanager
+def transaction(place: Place) -> Iterator[sa.Connection]:
+    """A connection in a transaction: one of its own, or the one that `place` is in."""
+    if isinstance(place, sa.Connection):
+        yield place
+        return
+    with place.begin() as connection:
+        yield connection
+
+
+def append_all(place: Place, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -> int:
     """Append each frame to its table, all in one transaction: every row gets in, or none; returns their number.
 
     Columns are matched by name; a null is NULL, and so is NaN, which SQLite cannot keep. Raises StoreBusy where another
-    writer holds the store for a minute.
+    writer holds the store for a minute, or the connection is lost.
     """
     filled = [(table, _ordered(table, frame)) for table, frame in batches if frame.height]
-    append = _append_sqlite if engine.dialect.name == "sqlite" else _append_postgresql
+    append = _append_sqlite if place.dialect.name == "sqlite" else _append_postgresql
     try:
-        with engine.begin() as connection:
+        with transaction(place) as connection:
             for table, frame in filled:
                 append(connection, table, frame)
     except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
@@ -48,20 +64,34 @@ def append_all(engine: sa.Engine, batches: Sequence[tuple[sa.Table, pl.DataFrame
     return sum(frame.height for _, frame in filled)
 
 
-def read(engine: sa.Engine, statement: sa.Select[Any]) -> pl.DataFrame:
+def read(place: Place, statement: sa.Select[Any]) -> pl.DataFrame:
     """Read a select over columns of the schema's tables; dates are Date, instants Datetime in UTC, missing is null."""
     columns = list(statement.selected_columns)
-    with engine.connect() as connection, _without_collector():
-        if engine.dialect.name == "sqlite":
-            compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})
-            values = compiled.construct_params()
-            bound = tuple(_sqlite_value(values[name]) for name in compiled.positiontup or ())
-            rows = connection.exec_driver_sql(str(compiled), bound).cursor.fetchall()
+    dialect = place.dialect.name
+    schema = {column.name: _dtype(column.type, dialect) for column in columns}
+    rows: Sequence[Any]
+    with transaction(place) as connection, _without_collector():
+        if dialect == "sqlite":
+            rows = _rows_of_sqlite(connection, statement)
+        elif all(isinstance(column.type, _AS_CSV) for column in columns):
+            text, values, _ = _compiled(connection, statement)
+            return copy_out(connection, text, values, schema)
         else:
             rows = connection.execute(statement).cursor.fetchall()
-        schema = {column.name: _dtype(column.type, engine.dialect.name) for column in columns}
         frame = pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=schema)
     return frame.select(_cast(pl.col(column.name), column.type, schema[column.name]) for column in columns)
+
+
+def _compiled(connection: sa.Connection, statement: sa.Select[Any]) -> tuple[str, Mapping[str, Any], Sequence[str]]:
+    """A select as the driver takes it: its text, its values by name, and their order where places have no names."""
+    compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    return str(compiled), compiled.construct_params() or {}, getattr(compiled, "positiontup", None) or ()
+
+
+def _rows_of_sqlite(connection: sa.Connection, statement: sa.Select[Any]) -> Sequence[Any]:
+    text, values, order = _compiled(connection, statement)
+    bound = tuple(_sqlite_value(values[name]) for name in order)
+    return connection.exec_driver_sql(text, bound).cursor.fetchall()
 
 
 @contextmanager
@@ -105,15 +135,10 @@ def _rows(frame: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
 
 
 def _append_postgresql(connection: sa.Connection, table: sa.Table, frame: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    frame.with_columns(*_as_text(table)).write_csv(buffer, include_header=False)
-    names = ", ".join(f'"{name}"' for name in frame.columns)
-    driver = connection.connection.driver_connection
-    with (
-        driver.cursor() as cursor,  # type: ignore[union-attr]
-        cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN (FORMAT csv)') as copy,
-    ):
-        copy.write(buffer.getvalue())
+    if any(isinstance(column.type, sa.String) and column.type.length is None for column in table.columns):
+        copy_text_in(connection, table.name, frame.with_columns(*_as_text(table)))
+    else:
+        copy_in(connection, table.name, {column.name: column.type for column in table.columns}, frame)
 
 
 def _ordered(table: sa.Table, frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -15,6 +16,7 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 
 from nightdesk.errors import BadSetting, StoreBusy
+from nightdesk.store.copying import lost
 
 BUSY_SECONDS = 60
 _MIGRATING = "SELECT pg_advisory_xact_lock(hashtextextended('nightdesk.migrating', 0))"
@@ -48,11 +50,27 @@ def _bring_up(engine: sa.Engine) -> None:
 
 
 def connect(url: str) -> sa.Engine:
-    """An engine for `url` that has touched nothing yet; connections are in WAL mode on SQLite, in UTC on PostgreSQL."""
+    """An engine for `url` that has touched nothing yet; connections are in WAL mode on SQLite, in UTC on PostgreSQL.
+
+    On PostgreSQL a connection that was lost since its last use is replaced, and one lost in use raises StoreBusy.
+    """
     parsed = _checked(url)
-    engine = sa.create_engine(parsed)
-    sa.event.listen(engine, "connect", _prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql)
+    if parsed.drivername == "sqlite":
+        engine = sa.create_engine(parsed)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    # A server restarted between two stages is none of their business: a dead connection is replaced unseen.
+    engine = sa.create_engine(parsed, pool_pre_ping=True)
+    sa.event.listen(engine, "connect", _prepare_postgresql)
+    sa.event.listen(engine, "handle_error", _say_lost)
     return engine
+
+
+def _say_lost(context: sa.engine.ExceptionContext) -> None:
+    """Make StoreBusy, which is worth a retry, of a connection that broke or could not be made."""
+    unmade = context.connection is None and isinstance(context.original_exception, psycopg.OperationalError)
+    if not context.is_pre_ping and (context.is_disconnect or unmade):
+        raise lost(context.original_exception) from context.original_exception
 
 
 def _checked(url: str) -> sa.URL:
@@ -92,14 +110,18 @@ def _migrate(engine: sa.Engine) -> None:
     current, newest = schema_version(engine)
     if current == newest:
         return
+    with engine.begin() as connection:
+        migrate(connection)
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Bring the database to the newest schema, inside the transaction of `connection`."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = _alembic()
-    with engine.begin() as connection:
-        # All or nothing, and one process at a time: SQLite would commit each table by itself.
-        alone = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else _MIGRATING
-        connection.exec_driver_sql(alone)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    # All or nothing, and one process at a time: SQLite would commit each table by itself.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else _MIGRATING)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _file(engine: sa.Engine) -> str:

@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from nightdesk.sessions import session_closes
 from nightdesk.store import schema
-from nightdesk.store.bulk import append_all, read
+from nightdesk.store.bulk import Place, append_all, read
+from nightdesk.store.differing import FOLLOWED, Compared, differing_rows
 from nightdesk.store.files import content_of, frame_content
 from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, SYMBOL
 
@@ -73,14 +74,14 @@ def load_bars(
     row is known from its arrival, and so are one released from quarantine and every row of a source whose basis is
     observed. NaN counts as null.
     """
-    stamped = _stamped(good.with_columns(source=pl.lit(arrival.source)), arrival, DATE)
     held = _quarantined(broken, arrival)
-    with _one_writer(engine):
-        fresh = _differing(engine, schema.bars, _released(engine, stamped, arrival), arrival)
-        new_held = held.join(_held_already(engine, arrival.source), on="row_hash", how="anti")
+    with _one_writer(engine) as place:
+        differing = _differing(place, schema.bars, good, arrival.source)
+        fresh = _versions(_released(place, _stamped(differing, arrival, DATE), arrival))
+        new_held = held.join(_held_already(place, arrival.source), on="row_hash", how="anti")
         batch = _batch(good, broken, findings, fresh.height, arrival)
-        batch = batch.join(_batches_already(engine, arrival.source), on="content", how="anti")
-        append_all(engine, [(schema.bars, fresh), (schema.quarantine, new_held), (schema.batches, batch)])
+        batch = batch.join(_batches_already(place, arrival.source), on="content", how="anti")
+        append_all(place, [(schema.bars, fresh), (schema.quarantine, new_held), (schema.batches, batch)])
     return Loaded(good.height + broken.height, fresh.height, broken.height)
 
 
@@ -89,16 +90,15 @@ def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) 
 
     Where the basis is observed, it is known from its arrival if that is later.
     """
-    stamped = members.with_columns(
-        pl.lit(arrival.source).alias("source"),
-        (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
-            KNOWN_AT
-        ),
-        *_arrived(arrival),
-    )
-    stamped = _not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED))
-    with _one_writer(engine):
-        return append_all(engine, [(schema.membership, _differing(engine, schema.membership, stamped, arrival))])
+    with _one_writer(engine) as place:
+        stamped = _differing(place, schema.membership, members, arrival.source).with_columns(
+            (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
+                KNOWN_AT
+            ),
+            *_arrived(arrival),
+        )
+        fresh = _versions(_not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED)))
+        return append_all(place, [(schema.membership, fresh)])
 
 
 def bars_as_known(
@@ -181,15 +181,18 @@ def quarantined(engine: sa.Engine, source: str, last: dt.date) -> pl.DataFrame:
 
 
 @contextmanager
-def _one_writer(engine: sa.Engine) -> Iterator[None]:
-    """Hold off a second loader between looking for what differs and adding it."""
+def _one_writer(engine: sa.Engine) -> Iterator[Place]:
+    """Hold off a second loader between looking for what differs and adding it; yields where to do both.
+
+    On PostgreSQL that is one transaction, which holds the lock too.
+    """
     if engine.dialect.name == "sqlite":
         with FileLock(f"{engine.url.database}.loading"):
-            yield
+            yield engine
         return
     with engine.begin() as connection:  # the lock ends with the transaction, however that ends
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended("nightdesk.loading", 0))))
-        yield
+        yield connection
 
 
 def _arrived(arrival: Arrival) -> list[pl.Expr]:
@@ -216,50 +219,59 @@ def _not_before_arrival(stamped: pl.DataFrame, these: pl.Expr) -> pl.DataFrame:
     )
 
 
-def _released(engine: sa.Engine, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
+def _released(place: Place, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
     """Rows that an earlier batch had in quarantine could not have been used before they came again, whole."""
     table = schema.quarantine
     wanted = sa.select(table.c.symbol, table.c.date).where(table.c.source == arrival.source).distinct()
-    held = read(engine, wanted).with_columns(released=True)
+    held = read(place, wanted).with_columns(released=True)
     met = stamped.join(held, on=(SYMBOL, DATE), how="left", maintain_order="left")
     return _not_before_arrival(met, pl.col("released").is_not_null()).drop("released")
 
 
-def _differing(engine: sa.Engine, table: sa.Table, stamped: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
-    """The rows of `stamped` that have no version yet, or whose values differ from their newest one."""
-    if stamped.is_empty():
-        return stamped
-    stamped = stamped.with_columns(cs.float().fill_nan(None))
+def _differing(place: Place, table: sa.Table, offered: pl.DataFrame, source: str) -> pl.DataFrame:
+    """The rows of `offered` that have no version yet, or whose values differ from their newest one.
+
+    With `source`, and in `FOLLOWED` when the version that they follow was known, null where there is none.
+    """
+    offered = offered.with_columns(cs.float().fill_nan(None), source=pl.lit(source))
+    nothing = pl.lit(None, pl.Datetime("us", "UTC")).alias(FOLLOWED)
+    if offered.is_empty():
+        return offered.with_columns(nothing)
     keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]  # one source at a time
     values = _VALUES[table.name]
-    known = _newest_versions(engine, table, keys, values, stamped, arrival.source)
+    day = next(name for name in ("date", "snapshot_date", "ex_date") if name in keys)
+    if isinstance(place, sa.Connection):
+        return differing_rows(place, table, offered, Compared(source, day, keys, values))
+    known = _newest_versions(place, table, day, [*keys, *values], offered, source)
     if known.is_empty():
-        return stamped
-    met = stamped.join(known, on=keys, how="left", suffix="_known", maintain_order="left")
-    seen = pl.col(f"{KNOWN_AT}_known").is_not_null()
+        return offered.with_columns(nothing)
+    met = offered.join(known, on=keys, how="left", suffix="_known", maintain_order="left")
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_known")) for name in values)
-    # A restated row could not have been used before it came; nor may it take the instant of the version it follows.
-    restated_at = pl.max_horizontal(KNOWN_AT, INGESTED_AT, pl.col(f"{KNOWN_AT}_known") + pl.duration(microseconds=1))
-    return met.filter(~seen | changed).with_columns(
+    return met.rename({KNOWN_AT: FOLLOWED}).filter(pl.col(FOLLOWED).is_null() | changed)
+
+
+def _versions(stamped: pl.DataFrame) -> pl.DataFrame:
+    """What differs as new versions: a restated row could not have been used before it came.
+
+    Nor may it take the instant of the version it follows.
+    """
+    seen = pl.col(FOLLOWED).is_not_null()
+    restated_at = pl.max_horizontal(KNOWN_AT, INGESTED_AT, pl.col(FOLLOWED) + pl.duration(microseconds=1))
+    return stamped.with_columns(
         pl.when(seen).then(restated_at).otherwise(pl.col(KNOWN_AT)).alias(KNOWN_AT),
         pl.when(seen).then(pl.lit(OBSERVED)).otherwise(pl.col(BASIS)).alias(BASIS),
     )
 
 
 def _newest_versions(
-    engine: sa.Engine,
-    table: sa.Table,
-    keys: list[str],
-    values: Sequence[str],
-    stamped: pl.DataFrame,
-    source: str,
+    place: Place, table: sa.Table, day: str, columns: list[str], offered: pl.DataFrame, source: str
 ) -> pl.DataFrame:
-    day = next(name for name in ("date", "snapshot_date", "ex_date") if name in keys)
-    wanted = sa.select(*(table.c[name] for name in (*keys, *values, KNOWN_AT))).where(
+    wanted = sa.select(*(table.c[name] for name in (*columns, KNOWN_AT))).where(
         table.c.source == source,
-        table.c[day].between(stamped[day].min(), stamped[day].max()),
+        table.c[day].between(offered[day].min(), offered[day].max()),
     )
-    return _newest(read(engine, wanted.order_by(*table.primary_key.columns)), keys)
+    keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]
+    return _newest(read(place, wanted.order_by(*table.primary_key.columns)), keys)
 
 
 def _newest(versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -283,12 +295,12 @@ def _quarantined(broken: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:
     return held.with_columns(pl.Series("row_hash", named, dtype=pl.String)).unique("row_hash", maintain_order=True)
 
 
-def _held_already(engine: sa.Engine, source: str) -> pl.DataFrame:
-    return read(engine, sa.select(schema.quarantine.c.row_hash).where(schema.quarantine.c.source == source))
+def _held_already(place: Place, source: str) -> pl.DataFrame:
+    return read(place, sa.select(schema.quarantine.c.row_hash).where(schema.quarantine.c.source == source))
 
 
-def _batches_already(engine: sa.Engine, source: str) -> pl.DataFrame:
-    return read(engine, sa.select(schema.batches.c.content).where(schema.batches.c.source == source))
+def _batches_already(place: Place, source: str) -> pl.DataFrame:
+    return read(place, sa.select(schema.batches.c.content).where(schema.batches.c.source == source))
 
 
 def _batch(

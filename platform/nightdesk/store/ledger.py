@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from nightdesk.store.bulk import read
+from nightdesk.store.nights import confirm_held
 from nightdesk.store.schema import stages
 
 
@@ -23,13 +24,18 @@ class StageKey:
 
 
 def finished(engine: sa.Engine, key: StageKey) -> str | None:
-    """The JSON that stage `key` left when it finished; none if it has not."""
+    """The JSON that stage `key` left when it finished; none if it has not.
+
+    Here and in `record` a night whose lock was lost with its session takes it again, or fails (nights.confirm_held).
+    """
+    confirm_held(engine, key.realm, key.as_of)
     with engine.connect() as connection:
         return connection.scalar(sa.select(stages.c.result).where(*_matches(key)))
 
 
 def record(engine: sa.Engine, key: StageKey, result: str, seconds: float, at: dt.datetime) -> None:
     """Enter stage `key` as finished at `at` (UTC) with `result` (JSON); a second entry takes the place of the first."""
+    confirm_held(engine, key.realm, key.as_of)
     with engine.begin() as connection:
         connection.execute(sa.delete(stages).where(*_matches(key)))
         connection.execute(

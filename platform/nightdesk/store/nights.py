@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +17,22 @@ import polars as pl
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from nightdesk.errors import NightLocked
+from nightdesk.errors import NightLocked, StoreBusy
 from nightdesk.store.bulk import read
 from nightdesk.store.schema import nights
+
+_log = logging.getLogger("nightdesk.night")
 
 RUNNING, DONE, FAILED, ABANDONED = "running", "done", "failed", "abandoned"
 NIGHT, RETRAIN = "night", "retrain"
 """What was started: a whole night, or a training on a night's data that forecasts nothing."""
+
+
+_GATE = "every-night.lock"
+_PASSING_SECONDS = 5
+_EVERY_NIGHT = sa.func.hashtextextended("nightdesk.every night", 0)
+"""What each night shares, and whoever needs the store without nights holds alone."""
+_WHOLE = "no night may run meanwhile, and {who} runs one: wait for it to end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +48,110 @@ class NightKey:
 def held(engine: sa.Engine, locks: Path, realm: str, as_of: dt.date) -> Iterator[None]:
     """Hold the lock of one realm and date; the operating system frees it when the process ends, however it ends.
 
-    Raises NightLocked, naming the holder, where another process (or thread) has it.
+    Raises NightLocked, naming the holder, where another process (or thread) has it, or the whole store is held. On
+    PostgreSQL the lock goes with its session: `confirm_held` takes it again where that was lost.
     """
     name = f"{realm}-{as_of}"
     if engine.dialect.name == "sqlite":
-        with _file_lock(locks / f"{name}.lock", realm, as_of):
+        with ExitStack() as stack:
+            with _gate(locks):  # whoever holds the whole store sees this night, or this night sees it
+                stack.enter_context(_file_lock(locks / f"{name}.lock", _busy(realm, as_of, "{who}")))
             yield
         return
-    with _session_lock(engine, name, realm, as_of):
+    session = _SessionLock(engine, realm, as_of)
+    session.take()
+    _sessions[engine, realm, as_of] = session
+    try:
+        yield
+    finally:
+        del _sessions[engine, realm, as_of]
+        session.let_go()
+
+
+def confirm_held(engine: sa.Engine, realm: str, as_of: dt.date) -> None:
+    """Make sure that this process still holds the lock it took; where it holds none of this date, do nothing.
+
+    A lock of PostgreSQL ends with its session, as when the server was restarted: it is taken again, or NightLocked is
+    raised where another process was quicker, StoreBusy where the server does not answer.
+    """
+    session = _sessions.get((engine, realm, as_of))
+    if session is not None:
+        session.confirm()
+
+
+class _SessionLock:
+    """An advisory lock and the session that has it: a connection of its own, out of the pool, for the whole night."""
+
+    def __init__(self, engine: sa.Engine, realm: str, as_of: dt.date) -> None:
+        self.engine, self.realm, self.as_of = engine, realm, as_of
+        self.connection: sa.Connection | None = None
+        self.alone = threading.Lock()
+
+    def take(self) -> None:
+        key = sa.func.hashtextextended(f"nightdesk.night.{self.realm}-{self.as_of}", 0)
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            connection.detach()
+            connection.execute(sa.select(sa.func.set_config("application_name", f"nightdesk {_me()}", False)))
+            for lock, wanted in (
+                (_EVERY_NIGHT, sa.func.pg_try_advisory_lock_shared),
+                (key, sa.func.pg_try_advisory_lock),
+            ):
+                if not connection.scalar(sa.select(wanted(lock))):
+                    raise NightLocked(_busy(self.realm, self.as_of, _holder(connection, lock)))
+        except BaseException:
+            connection.close()
+            raise
+        self.connection = connection
+
+    def confirm(self) -> None:
+        with self.alone:
+            if self.connection is not None:
+                try:
+                    self.connection.execute(sa.select(1))
+                    return
+                except StoreBusy:
+                    self.let_go()
+            _log.warning(
+                "the lock of the night of %s (%s) went with its session: taking it again", self.as_of, self.realm
+            )
+            self.take()
+
+    def let_go(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+@contextmanager
+def no_night(engine: sa.Engine, locks: Path) -> Iterator[None]:
+    """Hold off every night of this store inside the block; raises NightLocked where one runs."""
+    if engine.dialect.name != "sqlite":
+        with engine.connect() as connection:
+            if not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_EVERY_NIGHT))):
+                raise NightLocked(_WHOLE.format(who=_holder(connection, _EVERY_NIGHT)))
+            yield
+        return
+    with _gate(locks), ExitStack() as stack:
+        for lock in sorted(locks.glob("*.lock")):
+            if lock.name != _GATE:
+                stack.enter_context(_file_lock(lock, _WHOLE))
         yield
 
 
 @contextmanager
-def _session_lock(engine: sa.Engine, name: str, realm: str, as_of: dt.date) -> Iterator[None]:
-    """A session's advisory lock lives as long as its connection: take one out of the pool, and close it at the end."""
-    lock = sa.func.hashtextextended(f"nightdesk.night.{name}", 0)
-    with engine.connect() as connection:
-        connection.detach()
-        connection.execute(sa.select(sa.func.set_config("application_name", f"nightdesk {_me()}", False)))
-        if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(lock))):
-            raise NightLocked(_busy(realm, as_of, _holder(connection, lock)))
-        connection.commit()  # idle outside transactions, for the whole night
+def _gate(locks: Path) -> Iterator[None]:
+    """Pass where nights of SQLite begin: each for a moment, whoever wants none to begin for as long as it works."""
+    locks.mkdir(parents=True, exist_ok=True)
+    gate = FileLock(locks / _GATE)
+    try:
+        gate.acquire(timeout=_PASSING_SECONDS)
+    except Timeout:
+        raise NightLocked("no night may begin while its store is moved, and another process moves it: wait") from None
+    try:
         yield
+    finally:
+        gate.release()
 
 
 def _holder(connection: sa.Connection, lock: sa.Function[int]) -> str:
@@ -76,7 +169,7 @@ def _me() -> str:
 
 
 @contextmanager
-def _file_lock(path: Path, realm: str, as_of: dt.date) -> Iterator[None]:
+def _file_lock(path: Path, busy: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, blocking=False)
     holder = path.with_suffix(".holder")
@@ -84,7 +177,7 @@ def _file_lock(path: Path, realm: str, as_of: dt.date) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         who = holder.read_text(encoding="utf-8") if holder.exists() else ""
-        raise NightLocked(_busy(realm, as_of, who or "another process")) from None
+        raise NightLocked(busy.format(who=who or "another process")) from None
     try:
         holder.write_text(_me(), encoding="utf-8")
         yield
@@ -95,6 +188,9 @@ def _file_lock(path: Path, realm: str, as_of: dt.date) -> Iterator[None]:
 
 def _busy(realm: str, as_of: dt.date, who: str) -> str:
     return f"only one night of a date may run, and {who} runs that of {as_of} ({realm}): wait for it to end"
+
+
+_sessions: dict[tuple[sa.Engine, str, dt.date], _SessionLock] = {}
 
 
 def begin(engine: sa.Engine, key: NightKey, run_id: str | None, at: dt.datetime, kind: str = NIGHT) -> str:
