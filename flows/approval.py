@@ -36,7 +36,7 @@ class Approval(RunInput):
     """The form that Prefect's UI shows for a night that waits: what is missing or empty is refused there."""
 
     approve: bool = Field(
-        title="Approve", description="Yes: the models below serve from tonight on. No: the champion stays"
+        title="Approve", description="Yes: these models serve from tonight on. No: the champion stays"
     )
     name: str = Field(
         title="Your name", description="Stored with the answer, and shown in history and report", pattern=r"\S",

@@ -16,7 +16,7 @@ from nightdesk.promotion.approval import named, words
 from nightdesk.promotion.champion import reconcile
 from nightdesk.store import approvals
 from nightdesk.store.approvals import APPROVED, REFUSED, Reply
-from nightdesk.store.decisions import KEEP, MOVING, REFUSE, Decision, newest_walk_forward, serving_on
+from nightdesk.store.decisions import KEEP, MOVING, REFUSE, Decision, decided_after, newest_walk_forward, serving_on
 from nightdesk.store.nights import done_summary, held, newest_begun
 
 MANUAL = "manual"
@@ -34,7 +34,12 @@ def to_approve(night: Night, proposed: Iterable[Decision]) -> tuple[Decision, ..
     """Those of tonight's decisions that a person must let through: in the live realm, where the alias would move."""
     if night.realm != LIVE or night.settings.promotion.approval != MANUAL:
         return ()
-    return tuple(one for one in proposed if one.moves_alias)
+    # Asked again: a night killed while it waited may be one of the past by now.
+    return tuple(
+        one
+        for one in proposed
+        if one.moves_alias and not decided_after(night.engine, night.realm, night.as_of, one.horizon)
+    )
 
 
 def question(night: Night, decisions: Sequence[Decision]) -> str:
