@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
-from command_line import wait_until
+from command_line import command_line, wait_until
 from logical_state import logical_state
 from prefect_server import Server, prefect_server
 from small_nights import market_days
@@ -178,3 +181,23 @@ def test_a_night_that_waits_hears_the_command_line(server: Server, approved: str
     assert "approved by Dan" in ended(night)
     assert served(server, ELSEWHERE) == "4"
     assert [run["state_type"] for run in server.runs(f"nightly-live-{ELSEWHERE}")] == ["COMPLETED"]
+
+
+def test_without_a_server_a_terminal_is_asked(tmp_path: Path) -> None:
+    """A real terminal: a wrong answer is asked again, and the night goes on with what was said."""
+    line = command_line(tmp_path, NIGHTDESK_PROMOTION__APPROVAL="manual", NIGHTDESK_TRAINING__RECIPES='["ridge"]')
+    ours, theirs = pty.openpty()
+    try:
+        night = line.start("nightly", "--as-of", str(FIRST), stdin=theirs)
+        for prompt, count, said in (
+            ("Approve?", 1, "perhaps"),
+            ("Approve?", 2, "yes"),
+            ("Your name", 1, "Eve"),
+            ("Note", 1, ""),
+        ):
+            wait_until(lambda: night.err.read_text().count(prompt) == count, prompt)  # type: ignore[attr-defined]  # noqa: B023
+            os.write(ours, f"{said}\n".encode())
+        assert "approved by Eve" in ended(night)
+    finally:
+        os.close(ours)
+        os.close(theirs)

@@ -46,7 +46,10 @@ def question(night: Night, decisions: Sequence[Decision]) -> str:
     """Say in Markdown what would change at each horizon, on what evidence, and where to look at the model."""
     served = {one.horizon: one for one in serving_on(night.engine, night.realm, night.as_of)}
     walked = newest_walk_forward(night.engine, night.realm, night.as_of)
-    parts = [f"**Night of {night.as_of}: may these models serve from now on?** Otherwise the champion stays."]
+    parts = [
+        f"**Night of {night.as_of}: may these models serve from tonight on?** Otherwise the champion stays; "
+        "where nobody is served yet, the night ends without forecasts."
+    ]
     for one in decisions:
         now = served.get(one.horizon)
         former = f"{now.model} version {now.version} (since {now.since})" if now else "nobody"
