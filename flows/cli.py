@@ -345,5 +345,28 @@ def move(
     print("nightdesk doctor")
 
 
+@app.command()
+def approve(
+    as_of: Annotated[dt.datetime, typer.Option(formats=[ISO], metavar=SHOWN, help="Night whose promotion is meant.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who answers; stored with the answer.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Refuse: the champion stays.")] = False,
+    note: Annotated[str, typer.Option(help="Why, for whoever reads the history.")] = "",
+) -> None:
+    """Approve, or refuse, the promotion of a night that waits for it or went on without it."""
+    current = _prepare()
+    from flows.show import show_approved
+    from nightdesk.errors import BadInput
+    from nightdesk.operations.approval import approve as answer
+    from nightdesk.operations.night import LIVE, plan_night
+    from nightdesk.store.approvals import APPROVED, REFUSED, Reply
+
+    name = by.strip()
+    if not 0 < len(name) <= 64:
+        raise BadInput(f"--by must be a name of 1 to 64 characters, got {by!r}: give yours")
+    now = dt.datetime.now(dt.UTC)
+    night = plan_night(current, LIVE, as_of.date(), "auto", now)
+    show_approved(answer(night, Reply(REFUSED if refuse else APPROVED, name, note.strip()), now), night.as_of)
+
+
 if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
 from nightdesk.monitoring.retraining import TrainingMode
@@ -22,7 +23,7 @@ from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.reporting import NightSummary, report, summarise
-from tasks.serving import forecast, mature, promote, publish
+from tasks.serving import forecast, mature, promote, propose, publish
 from tasks.training import baselines, decide, fit
 
 SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
@@ -94,7 +95,8 @@ def stages(night: Night) -> NightSummary:
     matured = mature(night, bars)
     training = decide(night, bars)
     tested, failed = fits(night, table, bars) if training.train else ((), ())
-    served = promote(night, tested)
+    proposed = propose(night, tested)
+    served = promote(night, proposed, approvals(night, proposed))
     logged = forecast(night, table, served)
     publication = publish(night, bars, logged, served)
     page = report(night, ingested, bars, table, training, served, matured, publication)

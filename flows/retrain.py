@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from flows.approval import approvals
 from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
@@ -19,7 +20,7 @@ from nightdesk.settings import read_settings
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.reporting import RetrainSummary, sum_retrain_up
-from tasks.serving import promote
+from tasks.serving import promote, propose
 
 SUMMARY: TypeAdapter[RetrainSummary | None] = TypeAdapter(RetrainSummary | None)
 
@@ -79,5 +80,6 @@ def stages(night: Night, reason: str) -> RetrainSummary:
     bars = panel(night, ingested)
     table = features(night, bars)
     tested, failed = fits(night, table, bars)
-    served = promote(night, tested)
+    proposed = propose(night, tested)
+    served = promote(night, proposed, approvals(night, proposed))
     return sum_retrain_up(night, reason, failed, served)

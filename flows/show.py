@@ -16,11 +16,14 @@ from rich.table import Table
 from flows.backfill import Backfilled
 from nightdesk.errors import NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
+from nightdesk.operations.approval import Approved
 from nightdesk.operations.cleanup import Cleaned
 from nightdesk.operations.doctor import Check
 from nightdesk.operations.processes import Standing, disk
+from nightdesk.promotion.approval import named
 from nightdesk.publish.publication import PUBLISHED, latest
 from nightdesk.settings import Settings, documented
+from nightdesk.store.approvals import all_approvals
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import all_decisions, newest_walk_forward, serving_on
 from nightdesk.store.nights import history
@@ -78,6 +81,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
     known = "" if summary.rows_in else " (the store had tonight's already)"
     out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new{known}; in quarantine so far: {held}")
     out.print(f"Training: {'yes' if summary.trained else 'no'}, {summary.training_reason}")
+    for one in summary.approvals:
+        out.print(f"Approval at {one}", soft_wrap=True)
     for name in summary.failed_fits:
         out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
     if summary.scores:
@@ -201,6 +206,27 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
         for row in all_decisions(engine, realm).iter_rows(named=True)
     ]
     out.print(_table("Decisions", ("as of", "horizon", "action", "model", "reasons"), made))
+    asked = [
+        (str(row["as_of"]), str(row["horizon"]), f"{row['action'] or ''} {_model(row)}".strip(), *_answer(row))
+        for row in all_approvals(engine, realm).iter_rows(named=True)
+    ]
+    if asked:
+        out.print(_table("Approvals", ("as of", "horizon", "asked about", "answer", "by", "note"), asked))
+
+
+def show_approved(done: Approved, as_of: dt.date) -> None:
+    """Show what an answer to the promotions of a night did."""
+    out = console()
+    for one in done.carried_out:
+        out.print(f"{one.horizon} days: {named(one)} is carried out; it serves from the next night on", soft_wrap=True)
+    for horizon in done.recorded:
+        out.print(
+            f"{horizon} days: stored; the night of {as_of} acts on it, at once where it waits now, else when it is "
+            f"started (nightdesk nightly --as-of {as_of})",
+            soft_wrap=True,
+        )
+    if not done.carried_out and not done.recorded:
+        out.print("stored; the champion stays")
 
 
 def show_status(settings: Settings, stands: Sequence[Standing | str]) -> bool:
@@ -269,6 +295,11 @@ def _who(summary: NightSummary) -> str:
 
 def _model(row: dict[str, Any]) -> str:
     return "" if row["model"] is None else f"{row['model']} v{row['version']}"
+
+
+def _answer(row: dict[str, Any]) -> tuple[str, str, str]:
+    late = "" if row["begun"] is None else f" late: serves after {row['begun']}"
+    return f"{row['answer'] or 'waits'}{late}", row["by"] or "", row["note"] or ""
 
 
 def _because(reasons: Sequence[str]) -> str:

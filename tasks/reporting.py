@@ -75,6 +75,7 @@ class NightSummary:
     report: str
     store: str
     tracking: str
+    approvals: tuple[str, ...] = ()
 
 
 @stage("report")
@@ -92,7 +93,7 @@ def report(
     del matured  # its content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes)
     ranking = _ranking(night, publication)
-    html = render(gather(night, intake, bars.read(), table, training, served.models, publication, ranking))
+    html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
     write_page(path, html)
     return Page(content_of(html), str(path))
@@ -133,6 +134,7 @@ def summarise(
         page.path,
         night.engine.url.render_as_string(hide_password=True),
         without_password(night.tracking.uri),
+        served.approvals,
     )
     if FlowRunContext.get() is not None:
         _leave_artifacts(night, ingested, summary)
@@ -220,11 +222,13 @@ def _top(ranking: pl.DataFrame, count: int) -> tuple[tuple[int, tuple[str, ...]]
 
 def _markdown(summary: NightSummary) -> str:
     served = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in summary.serving)
+    asked = "".join(f"Approval at {one}.\n\n" for one in summary.approvals)
     top = "\n".join(f"- {horizon} days: {', '.join(symbols)}" for horizon, symbols in summary.top)
     return (
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
         f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
+        f"{asked}"
         f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n"
         f"## Top of the ranking\n\n{top}\n"
     )

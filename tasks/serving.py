@@ -11,11 +11,13 @@ from nightdesk.faults import reach
 from nightdesk.monitoring.matured import score_matured
 from nightdesk.operations import serving
 from nightdesk.operations.night import Night
-from nightdesk.operations.serving import Served
+from nightdesk.operations.serving import Proposed, Served
 from nightdesk.operations.training import Tested
+from nightdesk.promotion.approval import told
 from nightdesk.publish.publication import Publication
 from nightdesk.publish.publication import publish as write_publication
 from nightdesk.publish.ranking import ranking
+from nightdesk.store.approvals import Answer
 from nightdesk.store.decisions import serving_on
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of, frame_content
@@ -45,14 +47,19 @@ def mature(night: Night, bars: FrameRef) -> Logged:
     return Logged(frame_content(scored), scored.height)
 
 
+@stage("propose")
+def propose(night: Night, tested: tuple[Tested, ...]) -> Proposed:
+    """Decide who should be served from tonight on; nothing is carried out before `promote`."""
+    return serving.propose(night, tested)
+
+
 @stage("promote")
-def promote(night: Night, tested: tuple[Tested, ...]) -> Served:
-    """Decide and carry out who is served; with no fits tonight, whoever was served still is.
+def promote(night: Night, proposed: Proposed, answers: tuple[Answer, ...]) -> Served:
+    """Carry out who is served, as proposed and, where a person was asked, as answered; without fits, whoever was.
 
     Raises NothingServed where a horizon has nobody: before anything is forecast, so that the night can be run again.
     """
-    if tested:
-        serving.decide(night, tested)
+    serving.settle(night, proposed, answers)
     models = tuple(
         one for one in serving_on(night.engine, night.realm, night.as_of) if one.horizon in night.settings.horizons
     )
@@ -60,9 +67,21 @@ def promote(night: Night, tested: tuple[Tested, ...]) -> Served:
     if lacking:
         raise NothingServed(
             f"a night needs a model at each of its horizons, got none at {', '.join(map(str, lacking))} days: "
-            "let it train (--train auto), and see why fits failed in the Prefect run"
+            + _cure(night, proposed, answers, lacking)
         )
-    return Served(content_of([(one.horizon, one.content) for one in models]), models)
+    said = told(proposed.decisions, answers)
+    return Served(content_of([(one.horizon, one.content) for one in models], said), models, said)
+
+
+def _cure(night: Night, proposed: Proposed, answers: tuple[Answer, ...], lacking: list[int]) -> str:
+    """How to come to a model: let it train, or, where one was fitted and nobody approved it, approve it."""
+    asked = tuple(one for one in answers if one.horizon in lacking)
+    if not asked:
+        return "let it train (--train auto), and see why fits failed in the Prefect run"
+    return (
+        f"an approval is wanted ({'; '.join(told(proposed.decisions, asked))}): run nightdesk approve "
+        f"--as-of {night.as_of} --by NAME, then start the night again"
+    )
 
 
 @stage("forecast")

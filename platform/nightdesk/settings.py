@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -71,6 +71,17 @@ class TrainingSettings(_Group):
     seed: int = Field(20130208, ge=0, description="Seed of every random choice")
 
 
+class PromotionSettings(_Group):
+    """Who lets a model serve."""
+
+    approval: Literal["automatic", "manual"] = Field(
+        "automatic", description="automatic: a model that passes its gates serves; manual: a person is asked first"
+    )
+    approval_wait_s: int = Field(
+        3600, ge=1, le=86_400, description="Seconds a night waits for an answer; unanswered, the champion stays"
+    )
+
+
 class TrackingSettings(_Group):
     """Where runs and models are recorded."""
 
@@ -110,6 +121,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     quality: QualitySettings = QualitySettings()
     training: TrainingSettings = TrainingSettings()
+    promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()
     servers: ServersSettings = ServersSettings()
 

@@ -29,7 +29,7 @@ class CommandLine:
         log = self.logs / "calls.txt"
         return log.read_text() if log.exists() else ""
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start a command; its output goes to files, because what it leaves behind may hold a pipe open."""
         name = f"{len(list(self.logs.glob('*.out')))}-{arguments[0]}"
         out, err = (self.logs / f"{name}.{end}" for end in ("out", "err"))
@@ -38,7 +38,7 @@ class CommandLine:
                 [str(Path(sys.executable).with_name("nightdesk")), *arguments],
                 stdout=stdout,
                 stderr=stderr,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 env=self.environment,
                 cwd=self.logs,
                 text=True,

@@ -14,7 +14,10 @@ import sqlalchemy as sa
 from nightdesk.store.schema import metadata
 
 # Identifiers and clock times: they name and date what happened, and are no part of what came of it.
-APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided_at", "ingested_at", "seconds"}
+APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided_at", "ingested_at", "seconds"} | {
+    "asked_at",
+    "answered_at",
+}
 KEPT = ("published", "reports", "features", "evaluations")
 
 

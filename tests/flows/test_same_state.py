@@ -10,7 +10,18 @@ from small_nights import choose_home, market_days, run_night
 
 from nightdesk.faults import listening
 
-STAGES = ("load", "panel", "features", "mature", "decide-training", "promote", "forecast", "publish", "report")
+STAGES = (
+    "load",
+    "panel",
+    "features",
+    "mature",
+    "decide-training",
+    "propose",
+    "promote",
+    "forecast",
+    "publish",
+    "report",
+)
 
 
 NIGHTS = 3

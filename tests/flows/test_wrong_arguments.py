@@ -46,6 +46,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("predict", "SYN0001"), "run nightdesk nightly"),
         (("models",), "run nightdesk nightly"),
         (("history",), "run nightdesk nightly"),
+        (("approve", "--by", "Ada"), "Missing option '--as-of'"),
+        (("approve", "--as-of", "2017-08-31"), "Missing option '--by'"),
+        (("approve", "--as-of", "2017-07-04", "--by", "Ada"), "must be a trading day of XNYS"),
+        (("approve", "--as-of", "2017-08-31", "--by", " "), "--by must be a name of 1 to 64 characters, got ' '"),
+        (("approve", "--as-of", "2017-08-31", "--by", "Ada"), "set NIGHTDESK_PROMOTION__APPROVAL=manual"),
         (("history", "--on", "2999-01-04"), "--on must not lie in the future"),
         (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),
     ],
@@ -102,7 +107,9 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "approve"]
+)
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [command, "--help"] if command else ["--help"]
     code, out, _ = run(monkeypatch, capsys, *arguments)

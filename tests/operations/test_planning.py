@@ -145,6 +145,7 @@ def test_a_nights_content_changes_with_every_setting_that_its_results_depend_on(
         {"store": {"url": "sqlite:///elsewhere.db"}},
         {"tracking": {"uri": "http://localhost:5000"}},
         {"top": 3},
+        {"promotion": {"approval": "manual", "approval_wait_s": 3}},
     ],
     ids=str,
 )

@@ -24,6 +24,7 @@ from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import Settings, without_password
 from nightdesk.sources import open_source
+from nightdesk.store.approvals import waiting
 from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
 
@@ -154,4 +155,9 @@ def _served(settings: Settings) -> str:
                 f"the alias champion at horizon {one.horizon} must name version {one.version}, as was decided, "
                 f"got {named}: the registry was changed by hand; set the alias back"
             )
-    return ", ".join(f"{one.model} v{one.version} at {one.horizon} ({one.skill})" for one in serving) or "none yet"
+    who = ", ".join(f"{one.model} v{one.version} at {one.horizon} ({one.skill})" for one in serving) or "none yet"
+    asked = [
+        f"; {one.model} v{one.version} at {one.horizon} waits for approval (nightdesk approve --as-of {one.as_of})"
+        for one in waiting(engine, LIVE)
+    ]
+    return who + "".join(asked)

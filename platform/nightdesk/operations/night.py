@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -28,6 +29,11 @@ LIVE = "live"
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """How a tracking URI begins where MLflow speaks to a database itself."""
+# What a person answers is an input of its own: whether and how long one is asked changes no fit and no forecast.
+_INDEPENDENT: Any = {
+    **dict.fromkeys(("home", "store", "tracking", "top", "servers"), True),
+    "promotion": {"approval", "approval_wait_s"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Night:
     @property
     def content(self) -> str:
         """16 hex digits of everything that its results depend on beside the data: settings, mode and code."""
-        dependent = self.settings.model_dump(mode="json", exclude={"home", "store", "tracking", "top", "servers"})
+        dependent = self.settings.model_dump(mode="json", exclude=_INDEPENDENT)
         return content_of(dependent, self.mode, code_version())
 
     @property

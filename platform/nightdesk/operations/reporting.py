@@ -11,6 +11,7 @@ from nightdesk.features import registered
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
+from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import Publication
 from nightdesk.report.contents import NightReport, ServedModel, Survivorship
 from nightdesk.store.decisions import Serving, newest_walk_forward
@@ -35,7 +36,7 @@ def gather(
     bars: pl.DataFrame,
     table: FeatureTable,
     training: TrainingDecision,
-    serving: tuple[Serving, ...],
+    served: Served,
     publication: Publication,
     ranking: pl.DataFrame,
 ) -> NightReport:
@@ -60,7 +61,7 @@ def gather(
         training_reason=training.reason,
         walk_forward_as_of=walked["as_of"].max(),  # type: ignore[arg-type]
         walk_forward=walked.drop("as_of", "recipe", "version", "model_content"),
-        serving=tuple(_served(night, one) for one in serving),
+        serving=tuple(_served(night, one) for one in served.models),
         ranking=ranking,
         matured=scores(engine, night.realm, night.as_of),
         quarantined=quarantined(engine, facts.name, night.as_of),
@@ -70,6 +71,7 @@ def gather(
         features=_features(table, night.as_of),
         survivorship=_survivorship(night, bars),
         code=code_version(),
+        approvals=served.approvals,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
@@ -11,9 +11,11 @@ from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.baselines import RANKINGS, ranked
 from nightdesk.operations.night import Night
 from nightdesk.operations.training import Tested
+from nightdesk.promotion.approval import settled
 from nightdesk.promotion.champion import carry_out
 from nightdesk.promotion.gate import Fit, choose
 from nightdesk.scoring.intervals import beats, mean_interval
+from nightdesk.store.approvals import Answer
 from nightdesk.store.decisions import (
     MOVING,
     REFRESH,
@@ -25,6 +27,7 @@ from nightdesk.store.decisions import (
     write_walk_forward,
 )
 from nightdesk.store.features import FeatureTable, read_features
+from nightdesk.store.files import content_of
 from nightdesk.tables import DATE, HORIZON, MODEL, SCORE, SYMBOL
 
 UNPROVEN = "unproven"
@@ -34,19 +37,39 @@ SILENT = ("constant", "equal_weight")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Who is served tonight at each horizon, as the store says after the decision."""
+    """Who is served tonight at each horizon, as the store says after the decision, and what a person let or forbade."""
 
     content: str
     models: tuple[Serving, ...]
+    approvals: tuple[str, ...] = ()
 
 
-def decide(night: Night, tested: Sequence[Tested]) -> None:
-    """Enter tonight's walk-forward results, and decide and carry out who is served at each horizon."""
-    write_walk_forward(night.engine, walk_forward_rows(night, tested))
-    served = {one.horizon: one for one in serving_on(night.engine, night.realm, night.as_of)}
-    for horizon in night.settings.horizons:
-        fits = [one for one in tested if one.horizon == horizon and one.kind == "model"]
-        carry_out(night.engine, night.tracking, _decision(night, horizon, served.get(horizon), fits), night.started)
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What tonight's fits would change at each horizon; nothing of it is carried out yet. Empty without fits."""
+
+    content: str
+    decisions: tuple[Decision, ...]
+
+
+def propose(night: Night, tested: Sequence[Tested]) -> Proposed:
+    """Enter tonight's walk-forward results, and decide who should be served at each horizon."""
+    decisions: list[Decision] = []
+    if tested:
+        write_walk_forward(night.engine, walk_forward_rows(night, tested))
+        served = {one.horizon: one for one in serving_on(night.engine, night.realm, night.as_of)}
+        for horizon in night.settings.horizons:
+            fits = [one for one in tested if one.horizon == horizon and one.kind == "model"]
+            decisions.append(_decision(night, horizon, served.get(horizon), fits))
+    return Proposed(content_of(*(asdict(one) for one in decisions)), tuple(decisions))
+
+
+def settle(night: Night, proposed: Proposed, answers: Sequence[Answer]) -> None:
+    """Carry out what was proposed; where a person was asked, as they answered."""
+    served = {one.horizon for one in serving_on(night.engine, night.realm, night.as_of)}
+    for decision in proposed.decisions:
+        final = settled(decision, answers, decision.horizon in served)
+        carry_out(night.engine, night.tracking, final, night.started)
 
 
 def walk_forward_rows(night: Night, tested: Sequence[Tested]) -> pl.DataFrame:

@@ -39,6 +39,7 @@ class NightReport:
     close (currency), all symbols. `matured` has as_of, horizon, model, served, exit_date, rank_ic (null where
     undefined), symbols: every scored night so far. `quarantined` has symbol, date, reasons. `notes` has rule, count,
     meaning. `features` has feature, unit, meaning, missing (share of the night's symbols without a value).
+    `approvals` has a sentence for each promotion that a person was asked about.
     """
 
     as_of: dt.date
@@ -65,3 +66,4 @@ class NightReport:
     features: pl.DataFrame
     survivorship: Survivorship | None
     code: str
+    approvals: tuple[str, ...] = ()

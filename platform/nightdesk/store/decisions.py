@@ -10,7 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from nightdesk.store.bulk import read
-from nightdesk.store.schema import decisions, walk_forward
+from nightdesk.store.schema import approvals, decisions, walk_forward
 
 SERVE, REFRESH, KEEP, REFUSE = "serve", "refresh", "keep", "refuse"
 MOVING = (SERVE, REFRESH)
@@ -34,7 +34,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The model that is served at a horizon: its recipe, content and registry version, since when, and its skill."""
+    """The model that is served at a horizon: its recipe, content and registry version, and its skill.
+
+    `since` is the night that decided for it; where that was approved late, it serves from the next night on.
+    """
 
     horizon: int
     model: str
@@ -81,13 +84,23 @@ def unconfirmed(engine: sa.Engine, realm: str) -> list[Decision]:
 
 
 def serving_on(engine: sa.Engine, realm: str, as_of: dt.date) -> list[Serving]:
-    """Who is served at each horizon on the night of `as_of`: by the newest confirmed decision up to it."""
+    """Who is served at each horizon on the night of `as_of`: by the newest confirmed decision up to it.
+
+    A decision that was approved late counts for nights after those which had begun by then.
+    """
+    late = sa.exists().where(
+        approvals.c.realm == decisions.c.realm,
+        approvals.c.as_of == decisions.c.as_of,
+        approvals.c.horizon == decisions.c.horizon,
+        approvals.c.begun >= as_of,
+    )
     columns = [decisions.c[n] for n in ("horizon", "model", "model_content", "version", "skill", "as_of")]
     wanted = sa.select(*columns).where(
         decisions.c.realm == realm,
         decisions.c.as_of <= as_of,
         decisions.c.confirmed.is_(True),
         decisions.c.action.in_(MOVING),
+        ~late,
     )
     newest: dict[int, Serving] = {}
     with engine.connect() as connection:

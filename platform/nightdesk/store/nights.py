@@ -255,6 +255,15 @@ def tried(engine: sa.Engine, realm: str, as_of: dt.date, kind: str) -> bool:
         return bool(connection.scalar(wanted))
 
 
+def newest_begun(engine: sa.Engine, realm: str) -> dt.date | None:
+    """The as-of date of the newest night that has begun, however it ended; None where none has."""
+    with engine.connect() as connection:
+        newest: dt.date | None = connection.scalar(
+            sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == realm)
+        )
+    return newest
+
+
 def history(engine: sa.Engine, realm: str) -> pl.DataFrame:
     """Every start of a night or retrain of `realm`: as_of, kind, status, reason, started_at, ended_at, oldest first."""
     columns = (nights.c.as_of, nights.c.kind, nights.c.status, nights.c.reason, nights.c.started_at, nights.c.ended_at)

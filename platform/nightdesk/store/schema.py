@@ -202,6 +202,29 @@ decisions = sa.Table(
     sa.Column("decided_at", _INSTANT, nullable=False),
 )
 
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    # What was asked about; null where somebody answered before the night had asked.
+    sa.Column("action", _WORD),
+    sa.Column("model", _NAME),
+    sa.Column("model_content", _HASH),
+    sa.Column("version", _WORD),
+    sa.Column("skill", _WORD),
+    sa.Column("reasons", _text()),
+    sa.Column("asked_at", _INSTANT),
+    # The answer; null while it is waited for.
+    sa.Column("answer", _WORD),
+    sa.Column("by", _NAME),
+    sa.Column("note", _text()),
+    sa.Column("answered_at", _INSTANT),
+    # Approved late: the decision counts for nights after this one, which had begun with the former champion.
+    sa.Column("begun", sa.Date),
+)
+
 forecasts = sa.Table(
     "forecasts",
     metadata,
