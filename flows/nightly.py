@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from flows.alerts import look_around, mended, told_if_failed
 from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
 from nightdesk.monitoring.retraining import TrainingMode
@@ -64,18 +65,28 @@ def run_name() -> str:
 @flow(name="nightly", flow_run_name=run_name)
 def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # noqa: B008
     """Run one night: ingest, check, build features, train where due, forecast, publish, report."""
-    now = dt.datetime.now(dt.UTC)
-    night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, now)
+    settings, now = read_settings(), dt.datetime.now(dt.UTC)
+    with told_if_failed(settings, parameters.realm, parameters.as_of):
+        night = plan_night(settings, parameters.realm, parameters.as_of, parameters.train, now)
+    look_around(night)
     try:
-        with running(night, flow_run.get_id(), lambda: dt.datetime.now(dt.UTC)) as started:
-            close_prefect_orphans(started.orphans)
-            if started.summary is None:
-                summary = stages(night)
-                started.summary = SUMMARY.dump_json(summary).decode()
-                return Completed(data=summary, message=f"night of {night.as_of} done")
-            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message="done before")
+        with told_if_failed(settings, night.realm, night.as_of):
+            state = run(night)
     except NightLocked as busy:
         return Completed(name=SKIPPED, message=str(busy))
+    mended(night, dt.datetime.now(dt.UTC))
+    return state
+
+
+def run(night: Night) -> State[NightSummary]:
+    """The night under its lock; one that was done before is not run again."""
+    with running(night, flow_run.get_id(), lambda: dt.datetime.now(dt.UTC)) as started:
+        close_prefect_orphans(started.orphans)
+        if started.summary is not None:
+            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message="done before")
+        summary = stages(night)
+        started.summary = SUMMARY.dump_json(summary).decode()
+        return Completed(data=summary, message=f"night of {night.as_of} done")
 
 
 def stages(night: Night) -> NightSummary:

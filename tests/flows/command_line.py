@@ -64,7 +64,8 @@ def command_line(folder: Path, **more: str) -> CommandLine:
     (guard / "sitecustomize.py").write_text(GUARD)
     foreign = ("PREFECT_", "MLFLOW_", "NIGHTDESK_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    own = {"PYTHONPATH": str(guard), "NIGHTDESK_TEST_CALLS": str(logs / "calls.txt")}
+    path = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH")]))
+    own = {"PYTHONPATH": path, "NIGHTDESK_TEST_CALLS": str(logs / "calls.txt")}
     return CommandLine(folder / "home", logs, {**kept, **own, **settings_of(folder / "home"), **more})
 
 

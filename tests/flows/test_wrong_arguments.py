@@ -94,7 +94,9 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "alerts"]
+)
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [command, "--help"] if command else ["--help"]
     code, out, _ = run(monkeypatch, capsys, *arguments)

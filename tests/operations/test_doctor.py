@@ -138,7 +138,7 @@ def test_a_home_that_is_a_file_is_found_and_the_other_checks_still_run(home: Pat
     home.write_text("not a folder")
     checks = examined(home)
     assert set(unsound(checks)) == {"home folder", "store", "served models"}
-    assert len(checks) == 9
+    assert len(checks) == 10
 
 
 def test_a_store_that_does_not_answer_is_found_and_the_other_checks_still_run(home: Path) -> None:

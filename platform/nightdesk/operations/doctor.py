@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 from packaging.specifiers import SpecifierSet
 
+from nightdesk.alerts import channels_of
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
@@ -25,6 +26,7 @@ from nightdesk.settings import Settings
 from nightdesk.sources import open_source
 from nightdesk.store.database import open_store, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
+from nightdesk.store.incidents import waiting
 
 ENOUGH_DISK = 2 * 1024**3
 
@@ -53,6 +55,7 @@ def examine(settings: Settings, now: dt.datetime) -> list[Check]:
         "features": lambda: f"{len(registered())} registered",
         "store": lambda: _store(settings),
         "served models": lambda: _served(settings),
+        "alerts": lambda: _alerts(settings),
     }
     return [_look(name, look) for name, look in looks.items()]
 
@@ -138,3 +141,17 @@ def _served(settings: Settings) -> str:
                 f"got {named}: the registry was changed by hand; set the alias back"
             )
     return ", ".join(f"{one.model} v{one.version} at {one.horizon} ({one.skill})" for one in serving) or "none yet"
+
+
+def _alerts(settings: Settings) -> str:
+    """Which channels there are, and whether they have taken everything; what waits was sent again just before."""
+    channels = channels_of(settings.alerts.urls)
+    if not channels:
+        return "no channel is set, so nobody is told (alerts.urls)"
+    left = waiting(open_store(settings.store.url or Home(settings.home).store_url))
+    if left:
+        raise _Unsound(
+            f"every channel must take its messages, got {len(left)} that wait, first {left[0].incident.key}: "
+            "see with nightdesk alerts --test which channel answers"
+        )
+    return f"{', '.join(one.mark for one in channels)}; nothing waits"

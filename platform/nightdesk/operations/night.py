@@ -40,7 +40,7 @@ class Night:
     @property
     def content(self) -> str:
         """16 hex digits of everything that its results depend on beside the data: settings, mode and code."""
-        dependent = self.settings.model_dump(mode="json", exclude={"home", "store", "tracking", "top"})
+        dependent = self.settings.model_dump(mode="json", exclude={"home", "store", "tracking", "top", "alerts"})
         return content_of(dependent, self.mode, code_version())
 
     @property
