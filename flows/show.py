@@ -183,7 +183,7 @@ def show_incidents(settings: Settings) -> None:
             f"{row['raised_at']:%Y-%m-%d %H:%M:%S}",
             row["key"] if row["occurrence"] == 1 else f"{row['key']} (no. {row['occurrence']})",
             "open" if row["closed_at"] is None else "over",
-            f"waits ({row['attempts']} tries)" if row["delivered_at"] is None else "delivered",
+            f"waits, tries: {row['attempts']}" if row["delivered_at"] is None else "delivered",
             row["title"],
         )
         for row in all_incidents(_engine(settings)).iter_rows(named=True)
