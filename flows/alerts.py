@@ -67,8 +67,8 @@ def send(settings: Settings, now: dt.datetime) -> None:
             with _speaking_server() as server:
                 if server is not None:
                     due = _through_server(engine, server, channels, now)
-        except httpx.HTTPError:
-            _log.warning("the Prefect server does not answer: messages leave without it")
+        except httpx.HTTPError as error:
+            _log.warning("messages leave without the Prefect server, which answers with %s", type(error).__name__)
         send_waiting(engine, channels, seconds, now, due)
 
 
@@ -155,9 +155,10 @@ def _through_server(
     engine: sa.Engine, server: SyncPrefectClient, channels: tuple[Channel, ...], now: dt.datetime
 ) -> Callable[[Raised], bool]:
     """Hand new incidents to the server, and learn what came of earlier ones; returns which must be sent from here."""
-    heard = hear(server, now)
+    heard, unsent = hear(server, now), set()
     for incident, at, took in unsent_runs(server, heard, {one.mark for one in channels}, now - PATIENCE):
         _enter_unsent(engine, incident, at, took)
+        unsent.add(incident.key)
     mine = set()
     for raised in incidents.waiting(engine):
         this = event_id(raised)
@@ -168,7 +169,9 @@ def _through_server(
         elif took := heard.took.get(this, frozenset()):
             every = raised.delivered_to | took >= {one.mark for one in channels}
             incidents.learned(engine, raised, now, took, delivered=every)
-    return lambda raised: event_id(raised) not in mine and _overdue(raised, heard, now)
+    return lambda raised: (
+        raised.incident.key in unsent or (event_id(raised) not in mine and _overdue(raised, heard, now))
+    )
 
 
 def _overdue(raised: Raised, heard: Heard, now: dt.datetime) -> bool:

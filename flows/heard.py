@@ -24,6 +24,9 @@ TOLD_FLOWS = ("nightly", "retrain")
 KEPT = dt.timedelta(days=7)
 """How long a Prefect server keeps its events, unless told otherwise."""
 
+PAGE = 50
+"""The most events that a server gives at once; the client's own default is refused."""
+
 _IDS = uuid.UUID("6b1f6c2e-6d59-4f6b-9d52-6b6d6e696768")
 
 
@@ -127,7 +130,7 @@ def _events(client: SyncPrefectClient, names: list[str], since: dt.datetime) -> 
         occurred=EventOccurredFilter(since=since),
         order=EventOrder.ASC,
     )
-    page = client.read_events(wanted)
+    page = client.read_events(wanted, limit=PAGE)
     yield from page.events
     while page.next_page is not None:
         page = client.read_events_page(str(page.next_page))
