@@ -92,7 +92,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
             "DO_NOT_TRACK": "true",
             "NIGHTDESK_ROOT": str(ROOT),
-            "NIGHTDESK_ALERTS__URLS": json.dumps([web.webhook, mail.mail]),
+            "NIGHTDESK_ALERTS__URLS": json.dumps([web.webhook.replace("//", f"//desk:{SECRET}@"), mail.mail]),
         }
         (folder / "prefect").mkdir()
         line = command_line(folder / "line", **own)
@@ -265,6 +265,14 @@ def test_a_server_without_our_automations_leaves_it_to_us(desk: Desk, here: Path
     finally:
         httpx.patch(f"{desk.api}/automations/{standing['id']}", json={"enabled": True}).raise_for_status()
     assert "Sent by nightdesk" in arrives(desk.web, told.key)
+
+
+def test_a_channels_secret_is_nowhere_to_be_read(desk: Desk) -> None:
+    """After all these messages, taken and refused: not in the server's log, database or events, nor in the home."""
+    folder = desk.line.home.parents[1]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert {"server.log", "prefect.db", "store.db"} <= {file.name for file in files}
+    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
 
 
 def test_registered_again_nothing_is_there_twice_and_a_wish_for_training_starts_its_deployment(

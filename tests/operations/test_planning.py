@@ -145,6 +145,7 @@ def test_a_nights_content_changes_with_every_setting_that_its_results_depend_on(
         {"store": {"url": "sqlite:///elsewhere.db"}},
         {"tracking": {"uri": "http://localhost:5000"}},
         {"top": 3},
+        {"alerts": {"urls": ["json://127.0.0.1/"], "timeout_seconds": 3}},
     ],
     ids=str,
 )
