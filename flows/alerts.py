@@ -48,7 +48,7 @@ def tell(settings: Settings, incident: Incident, now: dt.datetime) -> None:
     """Tell people of `incident`, once while it is open; never raises, and waits no longer than the settings say."""
     try:
         enter(_engine(settings), incident, now)
-    except (NightdeskError, sa.exc.SQLAlchemyError, OSError):
+    except (NightdeskError, sa.exc.DBAPIError, OSError):
         send_unrecorded(channels_of(settings.alerts.urls), incident, settings.alerts.timeout_seconds)
         return
     send(settings, now)
@@ -220,7 +220,7 @@ def _never_in_the_way() -> Iterator[None]:
     """A message that cannot be kept or sent is a line in the log, never the end of a night."""
     try:
         yield
-    except (NightdeskError, sa.exc.SQLAlchemyError, httpx.HTTPError, OSError) as error:
+    except (NightdeskError, sa.exc.DBAPIError, httpx.HTTPError, OSError) as error:
         _log.warning("alerts: %s: %s", type(error).__name__, str(error).splitlines()[0] if str(error) else "")
 
 

@@ -91,7 +91,7 @@ def unsent_runs(
         flow = _in_role(event, "flow", "prefect.resource.name")
         settled = event.id in heard.failed or event.occurred <= before
         if flow in TOLD_FLOWS and settled and event.occurred >= began and not took >= marks:
-            yield _incident(event, flow or ""), event.occurred, took
+            yield _incident(event, flow or ""), _plain(event.occurred), took
 
 
 def _registered_at(client: SyncPrefectClient) -> dt.datetime:
@@ -117,6 +117,11 @@ def _incident(event: ReceivedEvent, flow: str) -> Incident:
         else "see the run's page and its logs, mend the cause, and start the night again: nightdesk nightly",
         url_for("flow-run", obj_id=run_id) or run_id,
     )
+
+
+def _plain(moment: dt.datetime) -> dt.datetime:
+    """An instant as Python's own datetime: Prefect's is of a class that a database does not take."""
+    return dt.datetime.fromisoformat(moment.isoformat()).astimezone(dt.UTC)
 
 
 def _in_role(event: ReceivedEvent, role: str, label: str = "prefect.resource.id") -> str | None:
