@@ -89,6 +89,7 @@ def nightly(
 ) -> None:
     """Run one night: ingest, check, features, training where due, forecasts, report."""
     settings = _prepare()
+    from flows.alerts import look_around, told_if_failed
     from flows.nightly import REPEATED, SKIPPED, SUMMARY, NightParameters
     from flows.nightly import nightly as flow
     from flows.show import follow_progress, night_failed, show_summary
@@ -98,10 +99,12 @@ def nightly(
 
     asked = None if as_of is None else as_of.date()
     # Planned here first, so that a wrong date, or a night that runs already, is one line before any server is started.
-    planned = plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
-    with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
-        done = done_summary(planned.engine, LIVE, planned.as_of)
+    with told_if_failed(settings, LIVE, asked, in_run=False):
+        planned = plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
+        with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
+            done = done_summary(planned.engine, LIVE, planned.as_of)
     if done is not None and train != "always":
+        look_around(planned)
         closed = closed_today(planned, dt.datetime.now(dt.UTC)) if asked is None else None
         if closed is not None:
             print(f"{closed}, which is done.")
@@ -200,9 +203,11 @@ def settings() -> None:
 def doctor() -> None:
     """Check whether this machine can run a night; exit code 1 where it cannot."""
     current = _prepare()
+    from flows.alerts import send
     from flows.show import show_checks
     from nightdesk.operations.doctor import examine
 
+    send(current, dt.datetime.now(dt.UTC))
     checks = examine(current, dt.datetime.now(dt.UTC))
     show_checks(checks)
     if not all(check.sound for check in checks):
@@ -366,6 +371,31 @@ def approve(
     now = dt.datetime.now(dt.UTC)
     night = plan_night(current, LIVE, as_of.date(), "auto", now)
     show_approved(answer(night, Reply(REFUSED if refuse else APPROVED, name, note.strip()), now), night.as_of)
+
+
+@app.command()
+def alerts(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message over every channel, each by itself.")
+    ] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Bring automations and channels to the server of PREFECT_API_URL.")
+    ] = False,
+) -> None:
+    """List incidents; with --test, try every channel; with --register, let a Prefect server tell."""
+    current = _prepare()
+    from flows.show import show_channel_test, show_incidents
+
+    if register:
+        _check_server()
+        from flows.automations import register_automations
+
+        for line in register_automations(current):
+            print(line)
+    if test and not show_channel_test(current):
+        sys.exit(FAILED)
+    if not (test or register):
+        show_incidents(current)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
 from nightdesk.errors import NightLocked
@@ -70,21 +71,31 @@ def run_name() -> str:
 @flow(name="nightly", flow_run_name=run_name)
 def nightly(parameters: NightParameters = NightParameters()) -> State[NightSummary]:  # noqa: B008
     """Run one night: ingest, check, build features, train where due, forecast, publish, report."""
-    began = now()
-    night = plan_night(read_settings(), parameters.realm, parameters.as_of, parameters.train, began)
+    settings, began = read_settings(), now()
+    with told_if_failed(settings, parameters.realm, parameters.as_of):
+        night = plan_night(settings, parameters.realm, parameters.as_of, parameters.train, began)
+    look_around(night)
     closed = closed_today(night, began) if parameters.as_of is None else None
     try:
-        with running(night, flow_run.get_id(), now) as started:
-            close_prefect_orphans(started.orphans)
-            if started.summary is None:
-                summary = stages(night)
-                started.summary = SUMMARY.dump_json(summary).decode()
-                caught_up = f" ({closed}, and it had not been run)" if closed else ""
-                return Completed(data=summary, message=f"night of {night.as_of} done{caught_up}")
-            before, name = SUMMARY.validate_json(started.summary), HOLIDAY if closed else REPEATED
-            return Completed(name=name, data=before, message=f"{closed}, which is done" if closed else "done before")
+        with told_if_failed(settings, night.realm, night.as_of):
+            state = run(night, closed)
     except NightLocked as busy:
         return Completed(name=SKIPPED, message=str(busy))
+    mended(night, now())
+    return state
+
+
+def run(night: Night, closed: str | None) -> State[NightSummary]:
+    """The night under its lock; one that was done before is not run again. `closed` says that nothing trades today."""
+    with running(night, flow_run.get_id(), now) as started:
+        close_prefect_orphans(started.orphans)
+        if started.summary is not None:
+            before, name = SUMMARY.validate_json(started.summary), HOLIDAY if closed else REPEATED
+            return Completed(name=name, data=before, message=f"{closed}, which is done" if closed else "done before")
+        summary = stages(night)
+        started.summary = SUMMARY.dump_json(summary).decode()
+        caught_up = f" ({closed}, and it had not been run)" if closed else ""
+        return Completed(data=summary, message=f"night of {night.as_of} done{caught_up}")
 
 
 def stages(night: Night) -> NightSummary:

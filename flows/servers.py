@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
+from flows.automations import register_automations
 from nightdesk.errors import BadSetting, ServerTrouble
 from nightdesk.home import Home
 from nightdesk.operations.environment import QUIET
@@ -132,6 +134,8 @@ def deploy(settings: Settings) -> None:
                 made = client.patch(f"/work_pools/{POOL}/queues/{name}", json=body)
             made.raise_for_status()
     _prefect(settings, "--no-prompt", "deploy", "--all")
+    with temporary_settings({PREFECT_API_URL: api}):
+        register_automations(settings)
 
 
 def _prefect(settings: Settings, *arguments: str) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.backfill import Backfilled
-from nightdesk.errors import NightDone, NothingThere, UnknownName
+from nightdesk.alerts import Incident, channels_of, deliver, message
+from nightdesk.errors import BadSetting, NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
 from nightdesk.operations.approval import Approved
 from nightdesk.operations.cleanup import Cleaned
@@ -26,6 +27,7 @@ from nightdesk.settings import Settings, documented
 from nightdesk.store.approvals import all_approvals
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import all_decisions, newest_walk_forward, serving_on
+from nightdesk.store.incidents import all_incidents
 from nightdesk.store.nights import history
 from tasks.reporting import NightSummary, RetrainSummary, Score
 
@@ -259,6 +261,40 @@ def show_checks(checks: Sequence[Check]) -> None:
     """Show what the doctor found, a line each."""
     for check in checks:
         console().print(f"{'ok  ' if check.sound else 'FAIL'}  {check.name}: {check.finding}", soft_wrap=True)
+
+
+def show_incidents(settings: Settings) -> None:
+    """Show every incident, the newest last: whether it is over, and whether it reached every channel."""
+    rows = [
+        (
+            f"{row['raised_at']:%Y-%m-%d %H:%M:%S}",
+            row["key"] if row["occurrence"] == 1 else f"{row['key']} (no. {row['occurrence']})",
+            "open" if row["closed_at"] is None else "over",
+            f"waits, tries: {row['attempts']}" if row["delivered_at"] is None else "delivered",
+            row["title"],
+        )
+        for row in all_incidents(_engine(settings)).iter_rows(named=True)
+    ]
+    out = console()
+    if not rows:
+        out.print("No incident so far.")
+        return
+    out.print(_table("Incidents", ("raised (UTC)", "key", "state", "message", "title"), rows))
+
+
+def show_channel_test(settings: Settings) -> bool:
+    """Send a test message over each channel, and show which took it; returns whether all did.
+
+    Raises BadSetting where no channel is set.
+    """
+    channels = channels_of(settings.alerts.urls)
+    if not channels:
+        raise BadSetting("a test needs a channel, got none: set alerts.urls, for example to ['json://127.0.0.1:8000']")
+    test = Incident("test", "test", "A test", "somebody asked for it", "nothing", Home(settings.home).root.as_uri())
+    took = deliver(channels, *message(test), settings.alerts.timeout_seconds)
+    for one in channels:
+        console().print(f"{'ok  ' if one.mark in took else 'FAIL'}  {one.mark}")
+    return all(one.mark in took for one in channels)
 
 
 def _score_table(scores: Sequence[Score], as_of: dt.date | None) -> Table:

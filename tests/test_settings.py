@@ -134,3 +134,46 @@ def test_every_setting_is_documented_and_its_variable_sets_it(monkeypatch: pytes
     monkeypatch.setenv(variables["top"], "44")
     shown = {name: value for name, _, value, _ in documented(read_settings())}
     assert (shown["training.seed"], shown["top"]) == ("123", "44")
+
+
+SECRET = "hunter2-should-never-be-seen"
+
+
+def test_channels_are_read_and_never_shown(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setenv(
+        "NIGHTDESK_ALERTS__URLS", f'["json://desk:{SECRET}@127.0.0.1/", "mailto://a:{SECRET}@b.example"]'
+    )
+    settings = read_settings()
+    assert SECRET in settings.alerts.urls[0].get_secret_value()
+    shown = {name: value for name, _, value, _ in documented(settings)}
+    assert shown["alerts.urls"] == "2 secret"
+    for text in (repr(settings), str(settings), settings.model_dump_json(), str(documented(settings))):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("NIGHTDESK_ALERTS__URLS", f"slack://{SECRET}", "NIGHTDESK_ALERTS__URLS must be JSON, got \\*+: write a list"),
+        ("NIGHTDESK_ALERTS__URLS", f'["json://127.0.0.1/", "{SECRET}"]', "alerts.urls: .*number 2 must be a URL"),
+        ("NIGHTDESK_ALERTS__URLS", f'["nothing://{SECRET}@127.0.0.1/"]', "number 1 must be a URL that Apprise knows"),
+        ("NIGHTDESK_ALERTS__URLS", f'{{"a": "{SECRET}"}}', "alerts.urls: "),
+        ("NIGHTDESK_ALERTS__URL", f'["json://{SECRET}"]', "alerts.url: Extra inputs are not permitted"),
+        ("NIGHTDESK_ALERTS", f'{{"urls": 7, "x": "{SECRET}"}}', "alerts.urls: "),
+        ("NIGHTDESK_ALERTS", f"[{SECRET}", "must be JSON"),
+        ("NIGHTDESK_TOP", f"https://hooks.example/{SECRET}", "top: .*got 'https://\\*+'"),
+    ],
+)
+def test_a_channel_that_does_not_hold_is_refused_without_a_word_of_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSetting, match=told) as refused:
+        read_settings()
+    assert SECRET not in str(refused.value) + "".join(capfd.readouterr())
+
+
+def test_a_misspelt_group_of_the_file_shows_no_channel(folder: Path) -> None:
+    write(folder, f'[alert]\nurls = ["slack://{SECRET}"]')
+    assert "alert: Extra inputs" in (told := refusal())
+    assert SECRET not in told

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,6 +25,11 @@ FILE = "nightdesk.toml"
 
 Horizon = Annotated[int, Field(ge=1, le=60)]
 
+
+MASK = "**********"
+"""What is shown in the place of a secret."""
+
+_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"]*")
 
 _NOT_SETTINGS = ("config", "root", "started_by", "desk")
 """Variables of ours that are no settings: the settings file, the root of deployments, who started a child, its desk."""
@@ -103,6 +109,29 @@ class ServersSettings(_Group):
     start_seconds: float = Field(180, gt=0, description="How long a server may take to answer after its start")
 
 
+class AlertSettings(_Group):
+    """Who is told when something is wrong."""
+
+    urls: tuple[SecretStr, ...] = Field(
+        (), description="Apprise URLs of the channels, a JSON list: json://, mailtos://, slack:// and others; secret"
+    )
+    timeout_seconds: float = Field(
+        10, gt=0, le=60, description="Longest wait for all channels together, each time that messages leave"
+    )
+
+    @field_validator("urls")
+    @classmethod
+    def _known_to_apprise(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if urls:
+            from apprise import Apprise  # a third of a second, for those alone who have channels
+
+            logging.getLogger("apprise").disabled = True  # it would show what it cannot read
+            for number, url in enumerate(urls, 1):
+                if not Apprise.instantiate(url.get_secret_value()):
+                    raise ValueError(f"number {number} must be a URL that Apprise knows: see its list of services")
+        return urls
+
+
 class Settings(BaseSettings):
     """All settings of nightdesk; each can be set in `nightdesk.toml` or as `NIGHTDESK_GROUP__NAME`."""
 
@@ -124,6 +153,7 @@ class Settings(BaseSettings):
     promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()
     servers: ServersSettings = ServersSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("horizons")
     @classmethod
@@ -157,7 +187,7 @@ def read_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {_told(e)}" for e in error.errors()]
         raise BadSetting("settings do not hold: " + "; ".join(lines)) from None
     except SettingsError as error:
         raise BadSetting(f"settings do not hold: {_not_json(error)}: write a list as [5, 20]") from None
@@ -167,11 +197,17 @@ def read_settings() -> Settings:
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
 
 
+def _told(error: Any) -> str:
+    """A value that does not hold, as it may be shown: whatever is or looks like a URL may hold a secret."""
+    return MASK if error["loc"][0] == "alerts" else _URL.sub(rf"\1{MASK}", repr(error["input"]))
+
+
 def _not_json(error: SettingsError) -> str:
     """Which variable could not be read as JSON: the error names its group at most, its cause holds the text."""
     got = getattr(error.__cause__, "doc", None)
     named = sorted(name for name, value in os.environ.items() if name.upper().startswith("NIGHTDESK_") and value == got)
-    return f"{' or '.join(named)} must be JSON, got {got!r}" if named else str(error)
+    told = MASK if any(name.upper().startswith("NIGHTDESK_ALERTS") for name in named) else repr(got)
+    return f"{' or '.join(named)} must be JSON, got {told}" if named else str(error)
 
 
 def without_password(url: str) -> str:
@@ -199,8 +235,14 @@ def documented(settings: Settings) -> list[tuple[str, str, str, str]]:
         if isinstance(value, _Group):
             for inner, description in type(value).model_fields.items():
                 variable = f"NIGHTDESK_{name}__{inner}".upper()
-                shown = without_password(str(getattr(value, inner)))
-                rows.append((f"{name}.{inner}", variable, shown, description.description or ""))
+                rows.append((f"{name}.{inner}", variable, _shown(getattr(value, inner)), description.description or ""))
         else:
             rows.append((name, f"NIGHTDESK_{name}".upper(), str(value), field.description or ""))
     return rows
+
+
+def _shown(value: object) -> str:
+    """A value as text; of secrets no more than how many there are."""
+    if isinstance(value, tuple) and any(isinstance(one, SecretStr) for one in value):
+        return f"{len(value)} secret"
+    return without_password(str(value))

@@ -146,6 +146,7 @@ def test_a_nights_content_changes_with_every_setting_that_its_results_depend_on(
         {"tracking": {"uri": "http://localhost:5000"}},
         {"top": 3},
         {"promotion": {"approval": "manual", "approval_wait_s": 3}},
+        {"alerts": {"urls": ["json://127.0.0.1/"], "timeout_seconds": 3}},
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 from packaging.specifiers import SpecifierSet
 
+from nightdesk.alerts import channels_of
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
@@ -27,6 +28,7 @@ from nightdesk.sources import open_source
 from nightdesk.store.approvals import waiting
 from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
+from nightdesk.store.incidents import waiting as unsent
 
 ENOUGH_DISK = 2 * 1024**3
 
@@ -56,6 +58,7 @@ def examine(settings: Settings, now: dt.datetime) -> list[Check]:
         "store": lambda: _store(settings),
         "registry": lambda: _registry(settings),
         "served models": lambda: _served(settings),
+        "alerts": lambda: _alerts(settings),
     }
     return [_look(name, look) for name, look in looks.items()]
 
@@ -129,6 +132,17 @@ def _store(settings: Settings) -> str:
     return f"{shown}, schema {current}"
 
 
+def _current_store(settings: Settings) -> sa.Engine | None:
+    """The store at the schema of this code; None where it is empty. Looked at, never migrated."""
+    engine = connect(settings.store.url or Home(settings.home).store_url)
+    current, newest = schema_version(engine)
+    if current is None:
+        return None
+    if current != newest:
+        raise _Unsound(f"this is read from a store of schema {newest}, got {current}: start a night first")
+    return engine
+
+
 def _registry(settings: Settings) -> str:
     tracking = tracking_of(settings, LIVE)
     models = registered_models(tracking)
@@ -137,12 +151,9 @@ def _registry(settings: Settings) -> str:
 
 def _served(settings: Settings) -> str:
     """Compare what the store says is served with what the registry's alias names."""
-    engine = connect(settings.store.url or Home(settings.home).store_url)
-    current, newest = schema_version(engine)
-    if current is None:
+    engine = _current_store(settings)
+    if engine is None:
         return "none yet"
-    if current != newest:
-        raise _Unsound(f"served models are read from a store of schema {newest}, got {current}: start a night first")
     left = unconfirmed(engine, LIVE)
     if left:
         raise _Unsound(f"{len(left)} decision(s) wait for confirmation: start the night of {left[0].as_of} again")
@@ -161,3 +172,18 @@ def _served(settings: Settings) -> str:
         for one in waiting(engine, LIVE)
     ]
     return who + "".join(asked)
+
+
+def _alerts(settings: Settings) -> str:
+    """Which channels there are, and whether they have taken everything; what waits was sent again just before."""
+    channels = channels_of(settings.alerts.urls)
+    if not channels:
+        return "no channel is set, so nobody is told (alerts.urls)"
+    engine = _current_store(settings)
+    left = [] if engine is None else unsent(engine)
+    if left:
+        raise _Unsound(
+            f"every channel must take its messages, got {len(left)} that wait, first {left[0].incident.key}: "
+            "see with nightdesk alerts --test which channel answers"
+        )
+    return f"{', '.join(one.mark for one in channels)}; nothing waits"

@@ -36,6 +36,8 @@ class SourceFacts:
         How a row's `known_at` comes about: by the publication `rule`, or as `observed` on arrival.
     index_name
         The index whose members `membership` gives; None where it gives none.
+    live
+        Whether new bars are expected after each close; False for what was recorded once, which never comes late.
     """
 
     name: str
@@ -45,6 +47,7 @@ class SourceFacts:
     publication_lag: dt.timedelta
     basis: KnowledgeBasis
     index_name: str | None = None
+    live: bool = False
 
 
 class Source(Protocol):

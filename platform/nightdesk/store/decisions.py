@@ -167,12 +167,15 @@ def trained_on(engine: sa.Engine, realm: str, as_of: dt.date) -> set[int]:
 
 
 def versions_named(engine: sa.Engine, realm: str, horizon: int) -> set[str]:
-    """Registry versions that any decision of `realm` at `horizon` names."""
-    wanted = sa.select(decisions.c.version).where(
-        decisions.c.realm == realm, decisions.c.horizon == horizon, decisions.c.version.is_not(None)
-    )
+    """Registry versions that any decision of `realm` at `horizon` names, or that wait for a person's answer."""
+    named = [
+        sa.select(table.c.version).where(
+            table.c.realm == realm, table.c.horizon == horizon, table.c.version.is_not(None)
+        )
+        for table in (decisions, approvals)
+    ]
     with engine.connect() as connection:
-        return set(connection.scalars(wanted))
+        return set(connection.scalars(sa.union(*named)))
 
 
 def best_version(engine: sa.Engine, realm: str, horizon: int, among: Collection[str]) -> str | None:

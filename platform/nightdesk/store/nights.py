@@ -239,6 +239,34 @@ def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime
     return [run for run in runs if run is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A night that stands as running while nobody runs it; `run_id` is the orchestrator's name for it, if any."""
+
+    realm: str
+    as_of: dt.date
+    run_id: str | None
+
+
+def killed(engine: sa.Engine, locks: Path) -> list[Killed]:
+    """Nights that were killed before their end and not started again since, oldest first.
+
+    Each lock is held for the moment in which the night is looked at; only nights that look killed are.
+    """
+    wanted = sa.select(nights.c.realm, nights.c.as_of, nights.c.run_id).where(nights.c.status == RUNNING)
+    found: list[Killed] = []
+    with engine.connect() as connection:
+        suspected = sorted({(realm, as_of) for realm, as_of, _ in connection.execute(wanted)}, key=lambda one: one[1])
+    for realm, as_of in suspected:
+        try:
+            with held(engine, locks, realm, as_of), engine.connect() as connection:
+                of_night = wanted.where(nights.c.realm == realm, nights.c.as_of == as_of)
+                found += [Killed(*row) for row in connection.execute(of_night)]
+        except NightLocked:
+            continue  # it runs
+    return found
+
+
 def done_summary(engine: sa.Engine, realm: str, as_of: dt.date, kind: str = NIGHT) -> str | None:
     """The summary (JSON) that a finished night (or retrain) of this date left; none if there is none."""
     wanted = sa.select(nights.c.summary).where(

@@ -252,3 +252,21 @@ matured = sa.Table(
     sa.Column("rank_ic", sa.Double),
     sa.Column("symbols", sa.Integer, nullable=False),
 )
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("key", _text(200), primary_key=True),
+    sa.Column("occurrence", sa.Integer, primary_key=True),
+    sa.Column("kind", _NAME, nullable=False),
+    sa.Column("title", _text(), nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+    sa.Column("cure", _text(), nullable=False),
+    sa.Column("link", _text(), nullable=False),
+    sa.Column("raised_at", _INSTANT, nullable=False),
+    sa.Column("closed_at", _INSTANT),
+    sa.Column("delivered_at", _INSTANT),
+    sa.Column("delivered_to", _text(), nullable=False),
+    sa.Column("tried_at", _INSTANT),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)

@@ -1,0 +1,329 @@
+"""What people are told with a Prefect server: by its automations, and by us where it could not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from command_line import CommandLine, command_line, wait_until
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from receivers import Receiver, free_port, mail_server, web_server
+from small_nights import choose_home, market_days
+
+from flows.alerts import PATIENCE, send, tell
+from flows.automations import FAILED_NIGHTS, register_automations
+from nightdesk.alerts import Incident
+from nightdesk.settings import read_settings
+from nightdesk.store.database import open_store
+from nightdesk.store.incidents import all_incidents
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+SECRET = "hunter2-should-never-be-seen"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A Prefect server with our automations on it, and the people's web and mail server."""
+
+    api: str
+    line: CommandLine
+    web: Receiver
+    mail: Receiver
+
+    def prefect(self, *arguments: str) -> None:
+        """Run a command of Prefect's own against this server."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            env=self.line.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def post(self, path: str, body: Any) -> Any:
+        """Ask the server's API."""
+        answer = httpx.post(f"{self.api}{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def events(self, name: str) -> list[Any]:
+        """Events of one name, newest first."""
+        return self.post("/events/filter", {"filter": {"event": {"name": [name]}}})["events"]
+
+    def nightly_run(self, **body: Any) -> str:
+        """Create a run of the nightly deployment; returns its identifier."""
+        (deployment,) = self.post("/deployments/filter", {"deployments": {"name": {"any_": ["nightly"]}}})
+        return self.post(f"/deployments/{deployment['id']}/create_flow_run", body)["id"]
+
+    def state_of(self, run: str) -> str:
+        """The name of a run's state."""
+        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()["state"]["name"]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    with web_server() as web, mail_server() as mail:
+        own = {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "1",
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
+            "DO_NOT_TRACK": "true",
+            "NIGHTDESK_ROOT": str(ROOT),
+            "NIGHTDESK_ALERTS__URLS": json.dumps([web.webhook.replace("//", f"//desk:{SECRET}@"), mail.mail]),
+        }
+        (folder / "prefect").mkdir()
+        line = command_line(folder / "line", **own)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        with (folder / "server.log").open("w") as log:
+            process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: _healthy(api), "the start of the server")
+            found = Desk(api, line, web, mail)
+            found.prefect("work-pool", "create", "nightdesk", "--type", "process")
+            found.prefect("--no-prompt", "deploy", "--name", "nightly")
+            line.run("alerts", "--register")
+            yield found
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.fixture
+def here(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh home in this process, which knows the server and its channels."""
+    home = choose_home(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv("NIGHTDESK_ALERTS__URLS", desk.line.environment["NIGHTDESK_ALERTS__URLS"])
+    with temporary_settings({PREFECT_API_URL: desk.api}):
+        yield home
+
+
+@contextmanager
+def refusing(web: Receiver) -> Iterator[None]:
+    web.answer = 500
+    try:
+        yield
+    finally:
+        web.answer = 200
+
+
+def arrives(receiver: Receiver, text: str) -> str:
+    """Wait for the one message about `text`."""
+    wait_until(lambda: bool(receiver.about(text)), f"a message about {text}")
+    (message,) = receiver.about(text)
+    return message
+
+
+def sent_by_us(receiver: Receiver, text: str) -> str:
+    """Look at the server's records, as a night and the doctor do, until the one message about `text` is there."""
+
+    def there() -> bool:
+        send(read_settings(), dt.datetime.now(dt.UTC))
+        return bool(receiver.about(text))
+
+    wait_until(there, f"a message of ours about {text}")
+    return arrives(receiver, text)
+
+
+def incident(key: str) -> Incident:
+    return Incident(key, key.partition("/")[0], f"About {key}", "it is so", "look at it", "http://127.0.0.1/page")
+
+
+def later(seconds: float = 0) -> dt.datetime:
+    return dt.datetime.now(dt.UTC) + PATIENCE + dt.timedelta(seconds=seconds)
+
+
+def test_a_night_that_fails_is_told_by_prefect_alone(desk: Desk) -> None:
+    desk.line.run("nightly", "--train", "never", code=1)
+    (run,) = desk.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["nightly-live-newest"]}}})
+    for receiver in (desk.web, desk.mail):
+        message = arrives(receiver, f"Key: night-failed/{run['id']}")
+        assert "nightdesk: nightly run nightly-live-newest: Failed" in message
+        assert "a night needs a model at each of its horizons" in message
+        assert f"Link: {desk.api.removesuffix('/api')}/runs/flow-run/{run['id']}" in message
+        assert "What to do: see the run's page" in message
+    # The night itself said nothing, and the doctor, who looks at Prefect's records, finds nothing that was not told.
+    assert "No incident so far" in desk.line.run("alerts")
+    assert [len(one.about("Failed")) for one in (desk.web, desk.mail)] == [1, 1]
+
+
+def test_a_night_whose_process_is_killed_under_a_worker_is_told(desk: Desk) -> None:
+    (day,) = market_days(1)
+    run = desk.nightly_run(parameters={"parameters": {"as_of": str(day), "train": "auto"}})
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "nightdesk", "--run-once"],
+        env=desk.line.environment,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: desk.state_of(run) == "Running", "the start of the run")
+        for child in psutil.Process(worker.pid).children(recursive=True):
+            if child.environ().get("PREFECT__FLOW_RUN_ID") == run:
+                child.send_signal(signal.SIGKILL)
+        message = arrives(desk.web, f"Key: night-crashed/{run}")
+        assert ": Crashed" in message
+        arrives(desk.mail, f"Key: night-crashed/{run}")
+        worker.wait(timeout=120)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def test_a_run_that_no_worker_takes_is_told_as_late(desk: Desk) -> None:
+    past = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)).isoformat()
+    scheduled = {"type": "SCHEDULED", "state_details": {"scheduled_time": past}}
+    run = desk.nightly_run(state=scheduled)
+    message = arrives(desk.web, f"Key: night-late/{run}")
+    assert "no worker has taken it" in message
+    arrives(desk.mail, f"Key: night-late/{run}")
+
+
+def test_an_incident_leaves_as_an_event_and_counts_as_delivered_once_prefect_has_sent_it(
+    desk: Desk, here: Path
+) -> None:
+    told = incident("feed-stopped/wire/2017-06-30")
+    tell(read_settings(), told, dt.datetime.now(dt.UTC))
+    tell(read_settings(), told, dt.datetime.now(dt.UTC))
+    for receiver in (desk.web, desk.mail):
+        message = arrives(receiver, told.key)
+        assert "Sent by Prefect" in message
+        for part in (told.title, told.reason, told.cure, told.link):
+            assert part in message
+    # A server keeps its events a few seconds late.
+    wait_until(lambda: bool(desk.events("nightdesk.incident.feed-stopped")), "the record of the event")
+    (event,) = desk.events("nightdesk.incident.feed-stopped")
+    assert event["resource"]["prefect.resource.id"] == f"nightdesk.feed-stopped.{told.key}"
+    engine = open_store(f"sqlite:///{here / 'store.db'}")
+    assert all_incidents(engine)["delivered_at"].to_list() == [None]
+
+    def learned() -> bool:
+        send(read_settings(), dt.datetime.now(dt.UTC))
+        return all_incidents(engine)["delivered_at"].null_count() == 0
+
+    wait_until(learned, "the server's word that it was sent")
+    send(read_settings(), later())
+    assert [len(one.about(told.key)) for one in (desk.web, desk.mail)] == [1, 1]
+
+
+def test_what_an_action_could_not_send_is_sent_again_by_us_to_that_channel_alone(desk: Desk, here: Path) -> None:
+    told, before = incident("drift/live/2017-06-30"), len(desk.events("prefect.automation.action.failed"))
+    with refusing(desk.web):
+        tell(read_settings(), told, dt.datetime.now(dt.UTC))
+        arrives(desk.mail, told.key)
+        wait_until(lambda: len(desk.events("prefect.automation.action.failed")) > before, "the failed action")
+    (failed, *_) = desk.events("prefect.automation.action.failed")
+    assert failed["payload"]["reason"] == "Notification failed"
+    assert "Sent by nightdesk" in sent_by_us(desk.web, told.key)
+    send(read_settings(), later())
+    assert [len(one.about(told.key)) for one in (desk.web, desk.mail)] == [1, 1]
+
+
+def test_a_run_that_prefect_could_not_tell_of_is_told_by_us(desk: Desk, here: Path) -> None:
+    before = len(desk.events("prefect.automation.action.failed"))
+    with refusing(desk.web):
+        run = desk.nightly_run()
+        failed = {"type": "FAILED", "message": "the disk is full"}
+        desk.post(f"/flow_runs/{run}/set_state", {"state": failed, "force": True})
+        arrives(desk.mail, run)
+        wait_until(lambda: len(desk.events("prefect.automation.action.failed")) > before, "the failed action")
+    message = sent_by_us(desk.web, f"Key: night-failed/{run}")
+    assert "Reason: the disk is full" in message
+    send(read_settings(), later())
+    assert [len(one.about(f"Key: night-failed/{run}")) for one in (desk.web, desk.mail)] == [1, 1]
+
+
+def test_a_server_without_our_automations_leaves_it_to_us(desk: Desk, here: Path) -> None:
+    (standing,) = desk.post("/automations/filter", {"automations": {"name": {"any_": [FAILED_NIGHTS]}}})
+    told = incident("drift/live/2017-07-03")
+    httpx.patch(f"{desk.api}/automations/{standing['id']}", json={"enabled": False}).raise_for_status()
+    try:
+        tell(read_settings(), told, dt.datetime.now(dt.UTC))
+    finally:
+        httpx.patch(f"{desk.api}/automations/{standing['id']}", json={"enabled": True}).raise_for_status()
+    assert "Sent by nightdesk" in arrives(desk.web, told.key)
+
+
+def test_a_channels_secret_is_nowhere_to_be_read(desk: Desk) -> None:
+    """After all these messages, taken and refused: not in the server's log, database or events, nor in the home."""
+    folder = desk.line.home.parents[1]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert {"server.log", "prefect.db", "store.db"} <= {file.name for file in files}
+    assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
+
+
+def test_registered_again_nothing_is_there_twice_and_a_wish_for_training_starts_its_deployment(
+    desk: Desk, here: Path
+) -> None:
+    lines = register_automations(read_settings())
+    assert "nightdesk: failed nights: updated" in lines
+    wish = "nightdesk: retrain when wanted"
+    assert f"{wish}: left out, for the server has no deployment retrain/retrain" in lines
+    flow = desk.post("/flows/", {"name": "retrain"})
+    deployment = desk.post("/deployments/", {"name": "retrain", "flow_id": flow["id"]})
+    assert f"{wish}: created" in register_automations(read_settings())
+    assert f"{wish}: updated" in register_automations(read_settings())
+    names = [one["name"] for one in desk.post("/automations/filter", {})]
+    assert sorted(names) == sorted({name for name in names if name.startswith("nightdesk: ")})
+    assert len(names) == 4
+
+    def runs() -> list[Any]:
+        return desk.post("/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}})
+
+    assert runs() == []
+    event = {
+        "event": "nightdesk.retrain.wanted",
+        "resource": {"prefect.resource.id": "nightdesk.test"},
+        "occurred": dt.datetime.now(dt.UTC).isoformat(),
+        "id": "0197a1b2-0000-7000-8000-000000000001",
+    }
+    desk.post("/events", [event])
+    wait_until(lambda: len(runs()) == 1, "the run of the deployment")
+
+
+def test_with_no_channel_set_messages_and_their_secrets_leave_the_server(
+    desk: Desk, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_automations(read_settings())
+    assert len(_blocks(desk)) == 2
+    monkeypatch.setenv("NIGHTDESK_ALERTS__URLS", "[]")
+    lines = register_automations(read_settings())
+    assert f"{FAILED_NIGHTS}: removed, for no channel is set in alerts.urls" in lines
+    assert _blocks(desk) == []
+    left = [one["name"] for one in desk.post("/automations/filter", {})]
+    assert [name for name in left if name != "nightdesk: retrain when wanted"] == []
+    assert f"{FAILED_NIGHTS}: left out, for no channel is set in alerts.urls" in register_automations(read_settings())
+
+
+def _blocks(desk: Desk) -> list[str]:
+    return [one["name"] for one in desk.post("/block_documents/filter", {}) if one["name"].startswith("nightdesk-")]
+
+
+def _healthy(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/health", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
