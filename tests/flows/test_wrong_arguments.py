@@ -109,10 +109,10 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
 
 @pytest.mark.parametrize(
     "command",
-    (
+    [
         *("", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "train", "backfill"),
         *("cleanup", "up", "down", "status", "move", "approve", "alerts"),
-    ),
+    ],
 )
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [command, "--help"] if command else ["--help"]
