@@ -97,6 +97,10 @@ def test_the_next_night_ends_the_same_on_either_side_of_a_move(
     names = served.metadata.get_input_schema().input_names()
     assert len(served.predict(_frame(names))) == 2
     runs = mlflow.MlflowClient(tracking, tracking).search_runs([_experiment(tracking)])
+    # What counts by itself goes on after the highest number that was moved.
+    client = mlflow.MlflowClient(tracking, tracking)
+    numbers = [int(one.experiment_id) for one in client.search_experiments()]
+    assert int(client.create_experiment("after the move")) == max(numbers) + 1
     assert all(run.info.artifact_uri.startswith(home.as_uri()) for run in runs)
     with opened(store) as engine:
         engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,16 +61,13 @@ def copy_out(
     return pl.read_csv(rows, has_header=False, schema=schema)
 
 
-class _translated:  # noqa: N801  a context manager, read as one
+@contextmanager
+def _translated() -> Iterator[None]:
     """A connection lost under the driver is StoreBusy, as it is under SQLAlchemy."""
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Translate."""
-        if isinstance(error, psycopg.OperationalError):
-            raise lost(error) from error
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise lost(error) from error
 
 
 def lost(error: BaseException) -> StoreBusy:
