@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
+import pty
 import sys
 from pathlib import Path
 
@@ -25,14 +27,9 @@ from nightdesk.store.decisions import all_decisions, serving_on
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 FIRST, SECOND, THIRD = market_days(3)
-POINTS = (
-    "propose:written",
-    "approval:asked",
-    "approval:answered",
-    "promote:begin",
-    "promote:intent",
-    "promote:entered",
-)
+ASKED = {"approval:asked", "approval:answered"}
+POINTS = {"propose:written", "promote:intent", "promote:alias", *ASKED}
+"""Where a promotion is proposed, asked about, answered and carried out; test_same_state.py kills everywhere else."""
 
 
 @pytest.fixture
@@ -82,6 +79,31 @@ def test_with_nobody_served_the_night_ends_and_says_how_to_approve_it(
         answer(FIRST, REFUSED)
     with pytest.raises(NothingThere, match=f"got none on {FIRST}"):
         answer(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("perhaps\nyes\n\nEve\nsound\n", "approved by Eve: sound"),
+        ("no\nEve\n\n", "refused by Eve"),
+        ("yes\n", "nobody answered within 1 s"),
+    ],
+)
+def test_on_a_terminal_it_is_asked_there_until_the_answer_is_valid(
+    typed: str, told: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual(monkeypatch)
+    monkeypatch.setenv("NIGHTDESK_PROMOTION__APPROVAL_WAIT_S", "60" if "Eve" in typed else "1")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(ours, typed.encode())
+        if told.startswith("approved"):
+            assert run_night(FIRST).approvals == (f"5 days, serve ridge version 1: {told}",)
+        else:
+            with pytest.raises(NothingServed, match=told):
+                run_night(FIRST)
+    os.close(ours)
 
 
 def test_a_promotion_approved_late_serves_from_the_next_night_on(
@@ -165,7 +187,7 @@ def _others_in_a_transaction(store: sa.Engine) -> int:
         return int(connection.scalar(sa.text(wanted)))
 
 
-@pytest.mark.parametrize("ahead", [None, APPROVED, REFUSED])
+@pytest.mark.parametrize("ahead", [None, APPROVED])
 def test_killed_at_every_point_a_night_that_wants_an_approval_ends_in_the_same_state(
     ahead: str | None, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -181,8 +203,7 @@ def test_killed_at_every_point_a_night_that_wants_an_approval_ends_in_the_same_s
             run_night(SECOND, train="always")
         else:
             points = _killing_at_each_point(SECOND)
-            assert set(POINTS) - (set() if ahead is None else {"approval:asked", "approval:answered"}) <= set(points)
-            assert ("promote:alias" in points) is (ahead == APPROVED)
+            assert set(points) == POINTS - ({"promote:alias"} if ahead is None else ASKED)
         found[name] = logical_state(tmp_path / name)
     assert differences(found["killed"], found["undisturbed"]) == []
     aliases = found["killed"]["registry"]["aliases"]["nightdesk-live-h5"]
@@ -204,10 +225,10 @@ def test_a_late_approval_killed_between_is_ended_by_the_next_start(home: Path, m
 
 
 class KillAtNewPoints(KillAtEachPoint):
-    """Kills where an approval is proposed, asked for, stored and carried out; test_same_state.py kills at the rest."""
+    """Kills at the first coming of each of POINTS."""
 
     def __call__(self, point: str) -> None:
-        if point.startswith(("propose:", "approval:", "promote:")):
+        if point in POINTS:
             super().__call__(point)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from nightdesk.operations.environment import QUIET
 from nightdesk.operations.night import tracking_of
 from nightdesk.promotion.champion import carry_out
 from nightdesk.settings import Settings
+from nightdesk.store.approvals import ask
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import Decision, write_intent
 
@@ -98,6 +100,17 @@ def test_a_decision_without_its_confirmation_is_found(home: Path) -> None:
     assert unsound(examined(home)) == {
         "served models": "1 decision(s) wait for confirmation: start the night of 2017-03-06 again"
     }
+
+
+def test_a_promotion_that_waits_for_a_person_is_told_and_is_no_fault(home: Path) -> None:
+    served(home)
+    asked = replace(SERVED, as_of=NIGHT + dt.timedelta(days=1), action="refresh", version="2", content="newer")
+    ask(open_store(f"sqlite:///{home / 'store.db'}"), [asked], NOW)
+    checks = examined(home)
+    assert unsound(checks) == {}
+    assert checks["served models"].finding.endswith(
+        "ridge v2 at 5 waits for approval (nightdesk approve --as-of 2017-03-07)"
+    )
 
 
 @pytest.mark.parametrize("value", ["1", None])
