@@ -69,6 +69,7 @@ def night_rows(ids: list[str], **columns: list[object]) -> pl.DataFrame:
         "run_id": [None] * len(ids),
         "started_at": [moment(2)] * len(ids),
         "ended_at": [None] * len(ids),
+        "kind": ["night"] * len(ids),
     }
     utc = pl.Datetime("us", "UTC")
     given = {"reason": pl.String, "summary": pl.String, "run_id": pl.String, "started_at": utc, "ended_at": utc}

@@ -19,6 +19,7 @@ from nightdesk.store.nights import (
     ABANDONED,
     DONE,
     FAILED,
+    NIGHT,
     RUNNING,
     NightKey,
     begin,
@@ -139,9 +140,9 @@ def test_a_night_is_entered_when_it_begins_and_when_it_ends(store: sa.Engine) ->
     begin(store, NightKey("replay", DAYS[0], "content"), None, moment(1))
     assert failed != done
     assert history(store, "live").rows() == [
-        (DAYS[0], FAILED, "SourceBroken: no 'close'\nin it", moment(2), moment(2, 1)),
-        (DAYS[0], DONE, None, moment(3), moment(3, 1)),
-        (DAYS[1], RUNNING, None, moment(4), None),
+        (DAYS[0], NIGHT, FAILED, "SourceBroken: no 'close'\nin it", moment(2), moment(2, 1)),
+        (DAYS[0], NIGHT, DONE, None, moment(3), moment(3, 1)),
+        (DAYS[1], NIGHT, RUNNING, None, moment(4), None),
     ]
 
 

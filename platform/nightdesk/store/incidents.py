@@ -56,10 +56,13 @@ def enter(engine: sa.Engine, incident: Incident, at: dt.datetime) -> bool:
     values = {name: getattr(incident, name) for name in Incident.__slots__}
     try:
         with engine.begin() as connection:
-            if connection.scalar(sa.select(sa.func.count()).where(of_key, incidents.c.closed_at.is_(None))):
+            # One look at both: between two of them another process could enter the occurrence that the first missed.
+            still_open = sa.func.count().filter(incidents.c.closed_at.is_(None))
+            look = sa.select(sa.func.max(incidents.c.occurrence), still_open).where(of_key)
+            before, standing = connection.execute(look).one()
+            if standing:
                 return False
-            before = connection.scalar(sa.select(sa.func.max(incidents.c.occurrence)).where(of_key)) or 0
-            new = {**values, "occurrence": before + 1, "raised_at": at, "delivered_to": "", "attempts": 0}
+            new = {**values, "occurrence": (before or 0) + 1, "raised_at": at, "delivered_to": "", "attempts": 0}
             connection.execute(sa.insert(incidents).values(**new))
     except sa.exc.IntegrityError:
         return False  # another process entered the same occurrence just now
