@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nightdesk.errors import BadSetting
-from nightdesk.settings import Settings, documented, read_settings
+from nightdesk.settings import Settings, documented, read_settings, without_password
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +177,19 @@ def test_a_misspelt_group_of_the_file_shows_no_channel(folder: Path) -> None:
     write(folder, f'[alert]\nurls = ["slack://{SECRET}"]')
     assert "alert: Extra inputs" in (told := refusal())
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://user:s%2Fecret@host:5432/name", "postgresql+psycopg://user:***@host:5432/name"),
+        ("postgresql+psycopg://:se@cret@host/name", "postgresql+psycopg://:***@host/name"),
+        ("postgresql+psycopg://user@host/name", "postgresql+psycopg://user@host/name"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("sqlite:////srv/a:b@c/store.db", "sqlite:////srv/a:b@c/store.db"),
+    ],
+)
+def test_no_password_is_shown(url: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert without_password(url) == shown
+    monkeypatch.setenv("NIGHTDESK_STORE__URL", url)
+    assert shown in [value for _, _, value, _ in documented(read_settings())]

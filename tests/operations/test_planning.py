@@ -170,3 +170,9 @@ def test_tracking_is_embedded_unless_a_server_is_named(tmp_path: Path) -> None:
     assert (embedded.uri, embedded.artifacts) == (f"sqlite:///{tmp_path}/mlflow.db", f"file://{tmp_path}/artifacts")
     served = plan(tracking={"uri": "http://localhost:5000"}).tracking
     assert (served.uri, served.artifacts, served.realm) == ("http://localhost:5000", None, "live")
+
+
+@pytest.mark.parametrize("uri", ["postgresql+psycopg://user@host/mlflow", "sqlite:///elsewhere.db"])
+def test_artifacts_stay_at_home_beside_a_tracking_database(uri: str, tmp_path: Path) -> None:
+    kept = plan(home=tmp_path, tracking={"uri": uri}).tracking
+    assert (kept.uri, kept.artifacts) == (uri, f"file://{tmp_path}/artifacts")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from store_samples import DAYS, moment, start_python, url_of
 
 from nightdesk.errors import NightLocked
+from nightdesk.store import nights
 from nightdesk.store.database import connect
 from nightdesk.store.nights import (
     ABANDONED,
@@ -173,7 +174,10 @@ def test_orphans_of_this_date_are_closed_and_no_others(store: sa.Engine) -> None
     assert history(store, "replay")["status"].to_list() == [RUNNING]
 
 
-def test_no_night_begins_while_the_store_is_held_whole(store: sa.Engine, other: sa.Engine, tmp_path: Path) -> None:
+def test_no_night_begins_while_the_store_is_held_whole(
+    store: sa.Engine, other: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nights, "_PASSING_SECONDS", 0.1)
     with no_night(store, tmp_path), pytest.raises(NightLocked), held(other, tmp_path, "live", DAYS[0]):
         pass
     with (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.errors import DataRefused, NightDone, NightLocked, NothingServed
+from nightdesk.errors import DataRefused, NightDone, NothingServed
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
 from nightdesk.promotion.champion import reconcile
@@ -111,12 +111,7 @@ def _trained(night: Night) -> bool:
 
 
 def _tell(night: Night, error: BaseException, reason: str) -> None:
-    """Mark the last good forecasts as stale; a night that was refused says so itself.
-
-    One that lost its lock to another process says nothing: what is published by now may be that one's.
-    """
-    if isinstance(error, NightLocked):
-        return
+    """Mark the last good forecasts as stale; a night that was refused says so itself."""
     if isinstance(error, DataRefused | NothingServed):
         publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))
     else:
