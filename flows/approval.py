@@ -91,11 +91,13 @@ def _ask_in_prefect(run_id: UUID, text: str, seconds: int, answered: Callable[[]
     with get_client(sync_client=True) as client:
         _set(client, run_id, paused)
         _wait(client, run_id, seconds, answered)
-        if not _state(client, run_id).is_running():
+        resumed = _state(client, run_id).is_running()
+        if not resumed:
             _set(client, run_id, Running())
     given = read_flow_run_input(keys["response"], flow_run_id=run_id)
     if not isinstance(given, dict):
-        return Reply(UNANSWERED, None, f"nobody answered within {seconds} s")
+        why = "the run was resumed without an answer" if resumed else f"nobody answered within {seconds} s"
+        return Reply(UNANSWERED, None, why)
     form = Approval(**given)
     return Reply(APPROVED if form.approve else REFUSED, form.name.strip(), form.note.strip())
 

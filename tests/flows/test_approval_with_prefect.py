@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
@@ -182,16 +183,16 @@ def on_server(server: Server) -> Iterator[None]:
         yield
 
 
-def asked(meanwhile: Callable[[UUID], None], answered: Callable[[], bool], seconds: int = 60) -> Reply | Exception:
-    """What a flow of one question comes to, while `meanwhile` happens to its paused run."""
+def asked(meanwhile: Callable[[UUID], None], answered: Callable[[], bool]) -> Reply | Exception:
+    """What a flow of one question comes to when `meanwhile` happens to its paused run; waiting would take too long."""
 
     @flow(name="one-question")
     def one_question() -> Reply:
         run_id = FlowRunContext.get().flow_run.id
-        watcher = threading.Thread(target=_once_paused, args=(run_id, meanwhile))
+        watcher = threading.Thread(target=copy_context().run, args=(_once_paused, run_id, meanwhile))
         watcher.start()
         try:
-            return _ask("May it?", seconds, answered)
+            return _ask("May it?", 3600, answered)
         finally:
             watcher.join()
 
@@ -207,7 +208,7 @@ def _once_paused(run_id: UUID, act: Callable[[UUID], None]) -> None:
 def test_a_question_hears_what_was_answered_in_the_store(on_server: None) -> None:
     heard = threading.Event()
     reply = asked(lambda run_id: heard.set(), heard.is_set)
-    assert reply == Reply("unanswered", None, "nobody answered within 60 s")
+    assert reply == Reply("unanswered", None, "nobody answered within 3600 s")
 
 
 def test_a_run_resumed_without_an_answer_counts_as_unanswered(on_server: None) -> None:
@@ -215,7 +216,7 @@ def test_a_run_resumed_without_an_answer_counts_as_unanswered(on_server: None) -
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(run_id, Running())
 
-    assert asked(by_hand, lambda: False).answer == "unanswered"
+    assert asked(by_hand, lambda: False) == Reply("unanswered", None, "the run was resumed without an answer")
 
 
 def test_a_run_that_is_cancelled_while_it_waits_does_not_go_on(on_server: None) -> None:
