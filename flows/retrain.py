@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.approval import approvals
 from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
-from nightdesk.errors import NightLocked
+from nightdesk.errors import NightLocked, NothingServed
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
 from nightdesk.settings import read_settings
@@ -80,6 +80,10 @@ def stages(night: Night, reason: str) -> RetrainSummary:
     bars = panel(night, ingested)
     table = features(night, bars)
     tested, failed = fits(night, table, bars)
+    if not any(one.version for one in tested):
+        raise NothingServed(
+            f"a retrain needs at least one fit, got none of {', '.join(failed)}: see why in their task runs"
+        )
     proposed = propose(night, tested)
     served = promote(night, proposed, approvals(night, proposed))
     return sum_retrain_up(night, reason, failed, served)

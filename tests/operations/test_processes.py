@@ -83,6 +83,7 @@ def test_children_of_a_killed_parent_are_stopped_and_those_of_another_desk_are_n
 def test_a_stranger_with_the_pid_of_a_server_that_ended_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     try:
+        time.sleep(0.1)  # births are told apart by hundredths of a second
         record = start(tmp_path, Server("short", (sys.executable, "-c", "pass"), {}, None, None), tmp_path)
         os.waitpid(record.pid, 0)
         write_json(tmp_path / "servers.json", [{**vars_of(record), "pid": stranger.pid}])

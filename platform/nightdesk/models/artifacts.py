@@ -255,7 +255,8 @@ def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str
         "content": content,
         "skill": "unproven",
     }
-    made = own.create_model_version(name, source=uri, run_id=run_id, tags=tags)
+    # A server registers a logged model only where it is named beside its URI; a database of our own does not ask.
+    made = own.create_model_version(name, source=uri, run_id=run_id, tags=tags, model_id=uri.rsplit("/", 1)[-1])
     return ModelVersion(name, str(made.version), run_id, content)
 
 

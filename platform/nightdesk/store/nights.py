@@ -9,7 +9,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,9 @@ class _SessionLock:
 
     def let_go(self) -> None:
         if self.connection is not None:
+            # A closed session's locks go a moment later, when the server notices: whoever comes next need not wait.
+            with suppress(StoreBusy, sa.exc.DBAPIError):
+                self.connection.execute(sa.select(sa.func.pg_advisory_unlock_all()))
             self.connection.close()
             self.connection = None
 
