@@ -120,7 +120,8 @@ class _SessionLock:
     def let_go(self) -> None:
         if self.connection is not None:
             # A closed session's locks go a moment later, when the server notices: whoever comes next need not wait.
-            with suppress(StoreBusy, sa.exc.DBAPIError):
+            # One that was lost has none left.
+            with suppress(StoreBusy, sa.exc.SQLAlchemyError):
                 self.connection.execute(sa.select(sa.func.pg_advisory_unlock_all()))
             self.connection.close()
             self.connection = None
