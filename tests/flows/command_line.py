@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from loopback_only import GUARD
-from small_nights import settings_of
+from small_nights import empty_tracking, settings_of
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,26 @@ class CommandLine:
         return text
 
 
-def command_line(folder: Path, **more: str) -> CommandLine:
-    """A fresh home below `folder` and the environment of a new user in it."""
+@functools.cache
+def empty_records() -> Path:
+    """Prefect's database without a run: its migrations take longer than a small night."""
+    folder = Path(tempfile.mkdtemp(prefix="nightdesk-tests-"))
+    command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+    own = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "true"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    subprocess.run(command, env={**kept, **own}, check=True, capture_output=True, timeout=240)
+    return folder / "prefect.db"
+
+
+def command_line(folder: Path, bare: bool = False, **more: str) -> CommandLine:
+    """A home below `folder` and the environment of a new user in it.
+
+    The home holds empty databases of MLflow and Prefect, to save their migrations; a `bare` one is not there at all.
+    """
+    if not bare:
+        (folder / "home/prefect").mkdir(parents=True)
+        shutil.copy(empty_tracking(), folder / "home/mlflow.db")
+        shutil.copy(empty_records(), folder / "home/prefect/prefect.db")
     logs = folder / "logs"
     guard = folder / "guard"
     logs.mkdir(parents=True)

@@ -43,7 +43,7 @@ def settings_of(home: Path) -> dict[str, str]:
 
 
 @functools.cache
-def _empty_tracking() -> Path:
+def empty_tracking() -> Path:
     """A tracking store without a run: MLflow takes seconds to make one, and every home of a test needs one."""
     file = Path(tempfile.mkdtemp(prefix="nightdesk-tests-")) / "mlflow.db"
     logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -55,7 +55,7 @@ def choose_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     """Make `home`, with an empty tracking store, the one that settings read from now on name."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "mlflow.db").exists():
-        shutil.copy(_empty_tracking(), home / "mlflow.db")
+        shutil.copy(empty_tracking(), home / "mlflow.db")
     for name, value in settings_of(home).items():
         monkeypatch.setenv(name, value)
     return home

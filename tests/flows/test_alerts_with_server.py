@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
-from command_line import CommandLine, command_line, wait_until
+from command_line import wait_until
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from receivers import Receiver, free_port, mail_server, web_server
+from prefect_server import ROOT, Server, ask, prefect_server
+from receivers import Receiver, mail_server, web_server
 from small_nights import choose_home, market_days
 
 from flows.alerts import PATIENCE, send, tell
@@ -31,84 +30,45 @@ from nightdesk.store.incidents import all_incidents
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-should-never-be-seen"
 
 
 @dataclass(frozen=True)
-class Desk:
+class Desk(Server):
     """A Prefect server with our automations on it, and the people's web and mail server."""
 
-    api: str
-    line: CommandLine
     web: Receiver
     mail: Receiver
 
-    def prefect(self, *arguments: str) -> None:
-        """Run a command of Prefect's own against this server."""
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            env=self.line.environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def post(self, path: str, body: Any) -> Any:
-        """Ask the server's API."""
-        answer = httpx.post(f"{self.api}{path}", json=body, timeout=60)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
     def events(self, name: str) -> list[Any]:
         """Events of one name, newest first."""
-        return self.post("/events/filter", {"filter": {"event": {"name": [name]}}})["events"]
+        return self.post("/events/filter", filter={"event": {"name": [name]}})["events"]
 
     def nightly_run(self, **body: Any) -> str:
         """Create a run of the nightly deployment; returns its identifier."""
-        (deployment,) = self.post("/deployments/filter", {"deployments": {"name": {"any_": ["nightly"]}}})
-        return self.post(f"/deployments/{deployment['id']}/create_flow_run", body)["id"]
+        (deployment,) = self.post("/deployments/filter", deployments={"name": {"any_": ["nightly"]}})
+        return self.post(f"/deployments/{deployment['id']}/create_flow_run", **body)["id"]
 
     def state_of(self, run: str) -> str:
         """The name of a run's state."""
-        return httpx.get(f"{self.api}/flow_runs/{run}", timeout=60).json()["state"]["name"]
+        return ask("GET", f"{self.api}/flow_runs/{run}").json()["state"]["name"]
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    api = f"http://127.0.0.1:{port}/api"
     with web_server() as web, mail_server() as mail:
+        channels = [web.webhook.replace("//", f"//desk:{SECRET}@"), mail.mail]
         own = {
-            "PREFECT_HOME": str(folder / "prefect"),
-            "PREFECT_API_URL": api,
-            "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "1",
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
-            "DO_NOT_TRACK": "true",
             "NIGHTDESK_ROOT": str(ROOT),
-            "NIGHTDESK_ALERTS__URLS": json.dumps([web.webhook.replace("//", f"//desk:{SECRET}@"), mail.mail]),
+            "NIGHTDESK_ALERTS__URLS": json.dumps(channels),
         }
-        (folder / "prefect").mkdir()
-        line = command_line(folder / "line", **own)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        with (folder / "server.log").open("w") as log:
-            process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: _healthy(api), "the start of the server")
-            found = Desk(api, line, web, mail)
-            found.prefect("work-pool", "create", "nightdesk", "--type", "process")
-            found.prefect("--no-prompt", "deploy", "--name", "nightly")
-            line.run("alerts", "--register")
-            yield found
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+        with prefect_server(tmp_path_factory.mktemp("server"), **own) as server:
+            server.prefect("work-pool", "create", "nightdesk", "--type", "process")
+            server.prefect("--no-prompt", "deploy", "--name", "nightly")
+            server.line.run("alerts", "--register")
+            yield Desk(server.api, server.line, web, mail)
 
 
 @pytest.fixture
@@ -157,7 +117,7 @@ def later(seconds: float = 0) -> dt.datetime:
 
 def test_a_night_that_fails_is_told_by_prefect_alone(desk: Desk) -> None:
     desk.line.run("nightly", "--train", "never", code=1)
-    (run,) = desk.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["nightly-live-newest"]}}})
+    (run,) = desk.post("/flow_runs/filter", flow_runs={"name": {"any_": ["nightly-live-newest"]}})
     for receiver in (desk.web, desk.mail):
         message = arrives(receiver, f"Key: night-failed/{run['id']}")
         assert "nightdesk: nightly run nightly-live-newest: Failed" in message
@@ -247,7 +207,7 @@ def test_a_run_that_prefect_could_not_tell_of_is_told_by_us(desk: Desk, here: Pa
     with refusing(desk.web):
         run = desk.nightly_run()
         failed = {"type": "FAILED", "message": "the disk is full"}
-        desk.post(f"/flow_runs/{run}/set_state", {"state": failed, "force": True})
+        desk.post(f"/flow_runs/{run}/set_state", state=failed, force=True)
         arrives(desk.mail, run)
         wait_until(lambda: len(desk.events("prefect.automation.action.failed")) > before, "the failed action")
     message = sent_by_us(desk.web, f"Key: night-failed/{run}")
@@ -257,13 +217,13 @@ def test_a_run_that_prefect_could_not_tell_of_is_told_by_us(desk: Desk, here: Pa
 
 
 def test_a_server_without_our_automations_leaves_it_to_us(desk: Desk, here: Path) -> None:
-    (standing,) = desk.post("/automations/filter", {"automations": {"name": {"any_": [FAILED_NIGHTS]}}})
+    (standing,) = desk.post("/automations/filter", automations={"name": {"any_": [FAILED_NIGHTS]}})
     told = incident("drift/live/2017-07-03")
-    httpx.patch(f"{desk.api}/automations/{standing['id']}", json={"enabled": False}).raise_for_status()
+    ask("PATCH", f"{desk.api}/automations/{standing['id']}", json={"enabled": False})
     try:
         tell(read_settings(), told, dt.datetime.now(dt.UTC))
     finally:
-        httpx.patch(f"{desk.api}/automations/{standing['id']}", json={"enabled": True}).raise_for_status()
+        ask("PATCH", f"{desk.api}/automations/{standing['id']}", json={"enabled": True})
     assert "Sent by nightdesk" in arrives(desk.web, told.key)
 
 
@@ -282,16 +242,16 @@ def test_registered_again_nothing_is_there_twice_and_a_wish_for_training_starts_
     assert "nightdesk: failed nights: updated" in lines
     wish = "nightdesk: retrain when wanted"
     assert f"{wish}: left out, for the server has no deployment retrain/retrain" in lines
-    flow = desk.post("/flows/", {"name": "retrain"})
-    deployment = desk.post("/deployments/", {"name": "retrain", "flow_id": flow["id"]})
+    flow = desk.post("/flows/", name="retrain")
+    deployment = desk.post("/deployments/", name="retrain", flow_id=flow["id"])
     assert f"{wish}: created" in register_automations(read_settings())
     assert f"{wish}: updated" in register_automations(read_settings())
-    names = [one["name"] for one in desk.post("/automations/filter", {})]
+    names = [one["name"] for one in desk.post("/automations/filter")]
     assert sorted(names) == sorted({name for name in names if name.startswith("nightdesk: ")})
     assert len(names) == 4
 
     def runs() -> list[Any]:
-        return desk.post("/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}})
+        return desk.post("/flow_runs/filter", flow_runs={"deployment_id": {"any_": [deployment["id"]]}})
 
     assert runs() == []
     event = {
@@ -300,7 +260,7 @@ def test_registered_again_nothing_is_there_twice_and_a_wish_for_training_starts_
         "occurred": dt.datetime.now(dt.UTC).isoformat(),
         "id": "0197a1b2-0000-7000-8000-000000000001",
     }
-    desk.post("/events", [event])
+    ask("POST", f"{desk.api}/events", json=[event])
     wait_until(lambda: len(runs()) == 1, "the run of the deployment")
 
 
@@ -313,17 +273,10 @@ def test_with_no_channel_set_messages_and_their_secrets_leave_the_server(
     lines = register_automations(read_settings())
     assert f"{FAILED_NIGHTS}: removed, for no channel is set in alerts.urls" in lines
     assert _blocks(desk) == []
-    left = [one["name"] for one in desk.post("/automations/filter", {})]
+    left = [one["name"] for one in desk.post("/automations/filter")]
     assert [name for name in left if name != "nightdesk: retrain when wanted"] == []
     assert f"{FAILED_NIGHTS}: left out, for no channel is set in alerts.urls" in register_automations(read_settings())
 
 
 def _blocks(desk: Desk) -> list[str]:
-    return [one["name"] for one in desk.post("/block_documents/filter", {}) if one["name"].startswith("nightdesk-")]
-
-
-def _healthy(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
+    return [one["name"] for one in desk.post("/block_documents/filter") if one["name"].startswith("nightdesk-")]

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import mlflow
 import postgresql_server
 import pytest
 import sqlalchemy as sa
-from command_line import command_line, wait_until
+from prefect_server import prefect_server
 from small_nights import market_days
 
 from nightdesk.store.database import connect
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-
-
-@contextmanager
-def prefect_server(folder: Path, database: str) -> Iterator[dict[str, str]]:
-    """A Prefect server whose own database is at `database`; the variables by which a night finds it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    (folder / "prefect").mkdir()
-    found = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    own = {
-        **found,
-        # Prefect speaks to its database through asyncpg alone.
-        "PREFECT_API_DATABASE_CONNECTION_URL": sa.make_url(database)
-        .set(drivername="postgresql+asyncpg")
-        .render_as_string(hide_password=False),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_API_PORT": port,
-        "DO_NOT_TRACK": "true",
-    }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: _healthy(found["PREFECT_API_URL"]), "the start of the server")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_a_night_runs_with_store_tracking_and_flows_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
@@ -58,10 +22,15 @@ def test_a_night_runs_with_store_tracking_and_flows_on_postgresql(postgresql_url
         postgresql_server.database(postgresql_url) as store,
         postgresql_server.database(postgresql_url) as tracking,
         postgresql_server.database(postgresql_url) as flows,
-        prefect_server(tmp_path, flows) as server,
+        prefect_server(
+            tmp_path,
+            bare=True,
+            PREFECT_API_DATABASE_CONNECTION_URL=asyncpg(flows),
+            NIGHTDESK_STORE__URL=store,
+            NIGHTDESK_TRACKING__URI=tracking,
+        ) as server,
     ):
-        urls = {"NIGHTDESK_STORE__URL": store, "NIGHTDESK_TRACKING__URI": tracking}
-        line = command_line(tmp_path / "line", **server, **urls)
+        line = server.line
         assert f"Night of {day} (live): published" in line.run("nightly")
         assert "the store had tonight's" not in line.run("doctor")
         assert line.calls == ""
@@ -77,16 +46,14 @@ def test_a_night_runs_with_store_tracking_and_flows_on_postgresql(postgresql_url
         assert not (line.logs / "mlruns").exists()
 
 
+def asyncpg(database: str) -> str:
+    """The URL with the one driver through which Prefect speaks to its database."""
+    return sa.make_url(database).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:
     engine = connect(url)
     with engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(sa.text(query))]
     engine.dispose()
     return found
-
-
-def _healthy(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False

@@ -12,7 +12,6 @@ from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 import sqlalchemy as sa
 from command_line import wait_until
@@ -23,7 +22,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Running
-from prefect_server import Server, prefect_server
+from prefect_server import Server, ask, prefect_server
 from small_nights import market_days
 
 from flows.approval import _ask
@@ -161,7 +160,7 @@ def test_unanswered_the_champion_stays_and_it_can_be_approved_from_then_on(
     assert f"Night of {UNANSWERED} (live): published" in text
     assert "nobody answered within 3 s" in text
     (run,) = server.runs(f"nightly-live-{UNANSWERED}")
-    states = httpx.get(f"{server.api}/flow_run_states/", params={"flow_run_id": run["id"]}, timeout=30).json()
+    states = ask("GET", f"{server.api}/flow_run_states/", params={"flow_run_id": run["id"]}).json()
     assert [state["type"] for state in sorted(states, key=lambda state: state["timestamp"])][-4:] == [
         "RUNNING",
         "PAUSED",

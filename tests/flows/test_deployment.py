@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import socket
-import subprocess
-import sys
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from command_line import CommandLine, command_line, wait_until
+from command_line import wait_until
+from prefect_server import ROOT, Server, prefect_server
 from small_nights import market_days
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True)
-class Server:
+class Scheduling(Server):
     """A Prefect server with the deployments of the repository on it."""
-
-    api: str
-    line: CommandLine
-
-    def prefect(self, *arguments: str) -> str:
-        """Run a command of Prefect's own against this server."""
-        command = [sys.executable, "-m", "prefect", *arguments]
-        done = subprocess.run(
-            command, env=self.line.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def post(self, path: str, **body: Any) -> Any:
-        """Ask the server's API."""
-        answer = httpx.post(f"{self.api}{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
 
     def scheduled(self) -> list[dict[str, Any]]:
         """Scheduled runs of any deployment."""
@@ -51,35 +26,14 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    port = _free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    own = {
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_API_URL": api,
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "true",
-        "NIGHTDESK_ROOT": str(ROOT),
-    }
-    (folder / "prefect").mkdir()
-    line = command_line(folder / "line", **own)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: _healthy(api), "the start of the server")
-        found = Server(api, line)
-        found.prefect("work-pool", "create", "nightdesk", "--type", "process")
-        found.prefect("--no-prompt", "deploy", "--all")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
+    with prefect_server(tmp_path_factory.mktemp("server"), NIGHTDESK_ROOT=str(ROOT)) as started:
+        started.prefect("work-pool", "create", "nightdesk", "--type", "process")
+        started.prefect("--no-prompt", "deploy", "--all")
+        yield Scheduling(started.api, started.line)
 
 
-def test_nights_are_scheduled_on_the_evenings_of_the_exchange(server: Server) -> None:
+def test_nights_are_scheduled_on_the_evenings_of_the_exchange(server: Scheduling) -> None:
     wait_until(lambda: bool(server.scheduled()), "a scheduled run")
     starts = [dt.datetime.fromisoformat(run["expected_start_time"]) for run in server.scheduled()]
     local = [start.astimezone(zoneinfo.ZoneInfo("America/New_York")) for start in starts]
@@ -88,7 +42,7 @@ def test_nights_are_scheduled_on_the_evenings_of_the_exchange(server: Server) ->
     assert {one.weekday() for one in nightly} <= {0, 1, 2, 3, 4}
 
 
-def test_upkeep_has_its_own_times_and_queues(server: Server) -> None:
+def test_upkeep_has_its_own_times_and_queues(server: Scheduling) -> None:
     deployments = {one["name"]: one for one in server.post("/deployments/filter")}
     assert {name: one["work_queue_name"] for name, one in deployments.items()} == {
         "nightly": "nights",
@@ -112,7 +66,7 @@ def test_upkeep_has_its_own_times_and_queues(server: Server) -> None:
         assert (True, at.hour, at.minute) == expected
 
 
-def test_the_form_of_a_run_has_typed_and_described_parameters(server: Server) -> None:
+def test_the_form_of_a_run_has_typed_and_described_parameters(server: Scheduling) -> None:
     deployments = {one["name"]: one for one in server.post("/deployments/filter")}
     for name in ("nightly", "retrain", "cleanup", "doctor", "backfill", "replay"):
         schema = deployments[name]["parameter_openapi_schema"]
@@ -123,7 +77,7 @@ def test_the_form_of_a_run_has_typed_and_described_parameters(server: Server) ->
             assert field["description"]
 
 
-def test_a_worker_runs_the_deployment_to_its_end(server: Server) -> None:
+def test_a_worker_runs_the_deployment_to_its_end(server: Scheduling) -> None:
     day, _ = market_days(2)
     server.prefect(
         "deployment", "run", "nightly/nightly", "--params", f'{{"parameters": {{"as_of": "{day}", "train": "auto"}}}}'
@@ -134,7 +88,7 @@ def test_a_worker_runs_the_deployment_to_its_end(server: Server) -> None:
     assert (server.line.home / f"reports/live/{day}.html").exists()
 
 
-def test_the_command_line_runs_on_the_server_that_the_environment_names(server: Server) -> None:
+def test_the_command_line_runs_on_the_server_that_the_environment_names(server: Scheduling) -> None:
     (day,) = market_days(1)
     text = server.line.run("nightly")
     assert f"Prefect: {server.api}" in text
@@ -143,19 +97,6 @@ def test_the_command_line_runs_on_the_server_that_the_environment_names(server: 
     assert server.line.calls == ""
 
 
-def _states(server: Server, name: str) -> list[str]:
+def _states(server: Scheduling, name: str) -> list[str]:
     runs = server.post("/flow_runs/filter", flow_runs={"name": {"any_": [name]}})
     return [run["state_type"] for run in runs]
-
-
-def _healthy(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,8 @@ import psutil
 import pytest
 from browser import started_browser
 from command_line import CommandLine, command_line, wait_until
+from prefect_server import ask
+from receivers import free_port
 from small_nights import market_days
 
 from nightdesk.operations.processes import MARK
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow, pytest.
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     ports = {f"NIGHTDESK_SERVERS__{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW")}
-    line = command_line(tmp_path_factory.mktemp("desk"), **ports)
+    line = command_line(tmp_path_factory.mktemp("desk"), bare=True, **ports)
     try:
         line.run("up", seconds=400)
         yield line
@@ -40,7 +42,7 @@ def test_up_says_where_everything_is_and_starts_nothing_twice(desk: CommandLine)
     assert status.count(" up ") == 3
     for name in ("prefect", "mlflow", "worker", "mlflow.db", "Free: "):
         assert name in status
-    queues = httpx.post(f"{prefect(desk)}/api/work_pools/nightdesk/queues/filter", json={}).json()
+    queues = ask("POST", f"{prefect(desk)}/api/work_pools/nightdesk/queues/filter", json={}).json()
     limits = {one["name"]: one["concurrency_limit"] for one in queues}
     assert (limits["nights"], limits["training"], limits["maintenance"]) == (None, 1, 1)
 
@@ -103,12 +105,6 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_running(desk: CommandLine) 
 NAME = "nightly-live-newest"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def prefect(desk: CommandLine) -> str:
     return f"http://127.0.0.1:{desk.environment['NIGHTDESK_SERVERS__PREFECT_PORT']}"
 
@@ -118,7 +114,7 @@ def mlflow(desk: CommandLine) -> str:
 
 
 def runs(desk: CommandLine, name: str) -> list[dict[str, object]]:
-    return httpx.post(f"{prefect(desk)}/api/flow_runs/filter", json={"flow_runs": {"name": {"any_": [name]}}}).json()
+    return ask("POST", f"{prefect(desk)}/api/flow_runs/filter", json={"flow_runs": {"name": {"any_": [name]}}}).json()
 
 
 def states(desk: CommandLine, name: str) -> list[object]:

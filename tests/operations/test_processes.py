@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from receivers import free_port
 
 from nightdesk.errors import ServerTrouble
 from nightdesk.operations.processes import (
@@ -34,12 +35,6 @@ print(child.pid, flush=True)
 time.sleep(300)
 """
 HTTP = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pages(port: int) -> Server:

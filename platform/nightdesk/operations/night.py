@@ -22,8 +22,9 @@ from nightdesk.settings import Settings
 from nightdesk.sources import Source, open_source
 from nightdesk.store.database import open_store
 from nightdesk.store.files import content_of
-from nightdesk.store.inputs import Arrival
+from nightdesk.store.inputs import Arrival, first_known, last_loaded
 from nightdesk.store.nights import NightKey
+from nightdesk.tables import OBSERVED, RULE
 
 LIVE = "live"
 
@@ -89,14 +90,23 @@ class Night:
 
     @property
     def cutoff(self) -> dt.datetime:
-        """The instant (UTC) up to which anything may be known: the close of the as-of day plus the source's lag."""
+        """The instant (UTC) up to which anything may be known: the close of the as-of day plus the source's lag.
+
+        Where the source's rows are known as observed, it is when the first bars of the day came, if that is later: then
+        could the desk first decide on them. It stands in the store, so that a night started again, however late, and
+        every replay read what the first one read.
+        """
         facts = self.source.facts
-        return session_close(facts.calendar, self.as_of) + facts.publication_lag
+        by_rule = session_close(facts.calendar, self.as_of) + facts.publication_lag
+        came = first_known(self.engine, facts.name, self.as_of) if facts.basis == OBSERVED else None
+        return max(by_rule, came or by_rule)
 
     def arrival(self) -> Arrival:
-        """How tonight's rows arrive."""
+        """How tonight's rows arrive; the first batch of a source is a declared load of its history, known by its rule."""
         facts = self.source.facts
-        return Arrival(facts.name, facts.calendar, facts.publication_lag, facts.basis, self.started)
+        history = facts.basis == OBSERVED and last_loaded(self.engine, facts.name) is None
+        basis = RULE if history else facts.basis
+        return Arrival(facts.name, facts.calendar, facts.publication_lag, basis, self.started)
 
     def days(self, first: dt.date) -> list[dt.date]:
         """Trading days from `first` to tonight."""

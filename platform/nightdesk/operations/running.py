@@ -54,8 +54,9 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
                 )
             yield Started([], done)
             return
-        started, night_id = _begin(night, nights.NIGHT, run_id, clock)
+        # First: whatever the start comes to, what was published before it has seen its day.
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
+        started, night_id = _begin(night, nights.NIGHT, run_id, clock)
         try:
             yield started
         except (Exception, KeyboardInterrupt) as error:

@@ -141,6 +141,15 @@ def last_loaded(engine: sa.Engine, source: str) -> dt.date | None:
     return newest
 
 
+def first_known(engine: sa.Engine, source: str, day: dt.date) -> dt.datetime | None:
+    """When (UTC) the first bar of `day` from `source` was known; none where it has none of that day."""
+    table = schema.bars
+    wanted = sa.select(sa.func.min(table.c.known_at)).where(table.c.source == source, table.c.date == day)
+    with engine.connect() as connection:
+        known: dt.datetime | None = connection.scalar(wanted)
+    return known
+
+
 def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:
     """The batch of `source` whose newest bar is of `last`; one of no rows where none ends there."""
     table = schema.batches
