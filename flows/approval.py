@@ -8,7 +8,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
@@ -23,7 +23,17 @@ from nightdesk.faults import reach
 from nightdesk.operations.approval import question, to_approve
 from nightdesk.operations.night import Night
 from nightdesk.operations.serving import Proposed
-from nightdesk.store.approvals import APPROVED, REFUSED, UNANSWERED, Answer, Reply, answers, ask, reply_to_waiting
+from nightdesk.store.approvals import (
+    APPROVED,
+    REFUSED,
+    UNANSWERED,
+    Answer,
+    Reply,
+    answers,
+    ask,
+    reply_to_waiting,
+    withdraw,
+)
 
 POLL_S = 1.0
 GRACE_S = 120
@@ -51,6 +61,8 @@ def approvals(night: Night, proposed: Proposed) -> tuple[Answer, ...]:
     Empty where nobody is to be asked. The run goes on in any case: unanswered is an answer too.
     """
     moving = to_approve(night, proposed.decisions)
+    asked = {one.horizon for one in moving}
+    withdraw(night.engine, night.realm, night.as_of, set(night.settings.horizons) - asked)
     waiting = ask(night.engine, moving, dt.datetime.now(dt.UTC))
     if waiting:
         reach("approval:asked")
@@ -83,7 +95,8 @@ def _ask_in_prefect(run_id: UUID, text: str, seconds: int, answered: Callable[[]
     Prefect's own `pause_flow_run` is not enough: once its time is over, the server lets a paused run only fail. So the
     server is given more time than the night waits, and the night itself goes on before that.
     """
-    paused: State[None] = Paused(timeout_seconds=seconds + GRACE_S, pause_key="approval")
+    # A key is good for one pause of a run, and a run that is tried again asks again.
+    paused: State[None] = Paused(timeout_seconds=seconds + GRACE_S, pause_key=f"approval-{uuid4().hex[:8]}")
     keys = keyset_from_paused_state(paused)
     paused.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
     # The form is there before the run is paused: nobody finds a question without it.

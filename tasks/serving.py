@@ -18,7 +18,6 @@ from nightdesk.publish.publication import Publication
 from nightdesk.publish.publication import publish as write_publication
 from nightdesk.publish.ranking import ranking
 from nightdesk.store.approvals import Answer
-from nightdesk.store.decisions import serving_on
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of, frame_content
 from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores, scores
@@ -60,9 +59,7 @@ def promote(night: Night, proposed: Proposed, answers: tuple[Answer, ...]) -> Se
     Raises NothingServed where a horizon has nobody: before anything is forecast, so that the night can be run again.
     """
     serving.settle(night, proposed, answers)
-    models = tuple(
-        one for one in serving_on(night.engine, night.realm, night.as_of) if one.horizon in night.settings.horizons
-    )
+    models = tuple(one for one in serving.served_by(night) if one.horizon in night.settings.horizons)
     lacking = sorted(set(night.settings.horizons) - {one.horizon for one in models})
     if lacking:
         raise NothingServed(

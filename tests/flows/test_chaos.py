@@ -119,7 +119,7 @@ def chain(
     name: str,
 ) -> Tally:
     """The nights of a chain under faults drawn from its name, and what is wrong at any time and in the end."""
-    tally, chance = Tally(), Random(name)  # noqa: S311
+    tally, chance = Tally(), Random(name)
     with place(folder) as here:
         for day in days:
             night(here, day, reference, chance, tally, f"{name}, {day}")
@@ -196,7 +196,7 @@ def bars_by_day(engine: sa.Engine) -> dict[dt.date, int]:
     bars = schema.bars
     with engine.connect() as connection:
         rows = connection.execute(sa.select(bars.c.date, sa.func.count()).group_by(bars.c.date))
-        return {day: many for day, many in rows}
+        return dict(rows.tuples().all())
 
 
 def table(tally: Tally) -> Iterator[str]:

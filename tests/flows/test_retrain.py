@@ -55,7 +55,10 @@ def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> Non
     assert latest(night.home.published, "live").status == PUBLISHED
     assert latest(night.home.published, "live").as_of == second
     assert not night.scratch.exists()
+    # The night of that data forecast with the former one, whoever asks later; the next one is served by the new one.
+    assert serving_on(night.engine, "live", second) == [before]
     served = run_night(third)
+    assert serving_on(night.engine, "live", third) == [after]
     assert not served.trained
     assert [one.version for one in served.serving] == [after.version]
 

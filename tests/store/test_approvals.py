@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from store_samples import DAYS, moment
 
+from nightdesk.errors import NightLocked
 from nightdesk.store.approvals import (
     APPROVED,
     REFUSED,
@@ -23,7 +24,9 @@ from nightdesk.store.approvals import (
     reply_ahead,
     reply_to_waiting,
     superseded_by,
+    unanswered,
     waiting,
+    withdraw,
 )
 from nightdesk.store.decisions import (
     KEEP,
@@ -123,13 +126,35 @@ def test_a_late_approval_serves_only_nights_that_had_not_begun(store: sa.Engine)
     ask(store, [PROPOSED], moment(3))
     carry_out(store, kept())
     approve_late(store, PROPOSED, YES, DAYS[2], moment(6))
-    assert unconfirmed(store, "live") == [PROPOSED]
+    assert unconfirmed(store, "live") == [dataclasses.replace(PROPOSED, counts_after=DAYS[2])]
     assert {one.version for one in serving_on(store, "live", DAYS[4])} == {"1"}
     confirm(store, PROPOSED)
     versions = [one.version for day in DAYS for one in serving_on(store, "live", day)]
     assert versions == ["1", "1", "1", "2", "2"]
     row = all_approvals(store, "live").row(0, named=True)
     assert (row["answer"], row["by"], row["note"], row["begun"]) == ("approved", "Ada", "sound", DAYS[2])
+
+
+def test_a_night_that_begins_meanwhile_keeps_a_late_approval_out(store: sa.Engine) -> None:
+    ask(store, [PROPOSED], moment(3))
+    carry_out(store, kept())
+    begin(store, NightKey("live", DAYS[3], "c"), None, moment(6))
+    with pytest.raises(NightLocked, match=f"that of {DAYS[3]} has: try again"):
+        approve_late(store, PROPOSED, YES, DAYS[2], moment(6))
+    assert unconfirmed(store, "live") == []
+    assert waiting(store, "live") == [PROPOSED]
+
+
+def test_a_question_that_a_new_start_asks_no_more_is_taken_back(store: sa.Engine) -> None:
+    other = dataclasses.replace(PROPOSED, horizon=20)
+    ask(store, [PROPOSED, other], moment(3))
+    withdraw(store, "live", DAYS[1], [20])
+    assert waiting(store, "live") == [PROPOSED]
+    reply_to_waiting(store, [PROPOSED], NOBODY, moment(4))
+    assert unanswered(store, "live", DAYS[1]) == {5}
+    carry_out(store, kept())
+    withdraw(store, "live", DAYS[1], [5])
+    assert waiting(store, "live") == [PROPOSED]  # decided: it may be approved late
 
 
 def test_what_a_later_night_has_decided_on_waits_no_longer(store: sa.Engine) -> None:

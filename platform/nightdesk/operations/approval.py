@@ -101,8 +101,22 @@ def approve(night: Night, reply: Reply, at: dt.datetime) -> Approved:
     elif kept:
         horizons = [one.horizon for one in kept]
         approvals.reply_ahead(night.engine, night.realm, night.as_of, horizons, reply, at)
+    _check_still_asked(night, open_horizons)
     approvals.reply_ahead(night.engine, night.realm, night.as_of, open_horizons, reply, at)
-    return Approved(carried, tuple(open_horizons))
+    # The night may have gone on without an answer in between: then it is one given late.
+    overtaken = [one for one in _states(night, reply)[0] if one.horizon in open_horizons]
+    if overtaken and reply.answer == APPROVED:
+        carried += _approve_late(night, overtaken, reply, at)
+    late = {one.horizon for one in overtaken}
+    return Approved(carried, tuple(horizon for horizon in open_horizons if horizon not in late))
+
+
+def _check_still_asked(night: Night, horizons: Iterable[int]) -> None:
+    """An answer that comes as the night goes on without one would be stored, and acted on by nobody."""
+    given_up = approvals.unanswered(night.engine, night.realm, night.as_of) & set(horizons)
+    if given_up:
+        with held(night.engine, night.home.locks, night.realm, night.as_of):
+            return  # killed since: the next start acts on the answer
 
 
 def _states(night: Night, reply: Reply) -> tuple[list[Decision], list[int]]:

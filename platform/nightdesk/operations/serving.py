@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,10 +14,11 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.training import Tested
 from nightdesk.promotion.approval import settled
 from nightdesk.promotion.champion import carry_out
-from nightdesk.promotion.gate import Fit, choose
+from nightdesk.promotion.gate import Choice, Fit, choose
 from nightdesk.scoring.intervals import beats, mean_interval
 from nightdesk.store.approvals import Answer
 from nightdesk.store.decisions import (
+    KEEP,
     MOVING,
     REFRESH,
     Decision,
@@ -28,9 +30,11 @@ from nightdesk.store.decisions import (
 )
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.files import content_of
+from nightdesk.store.nights import RETRAIN, newest_begun, running_kind
 from nightdesk.tables import DATE, HORIZON, MODEL, SCORE, SYMBOL
 
 UNPROVEN = "unproven"
+ONE_DAY = dt.timedelta(days=1)
 SILENT = ("constant", "equal_weight")
 """Baselines that say the same of every symbol: a log of that would hold nothing."""
 
@@ -57,7 +61,7 @@ def propose(night: Night, tested: Sequence[Tested]) -> Proposed:
     decisions: list[Decision] = []
     if tested:
         write_walk_forward(night.engine, walk_forward_rows(night, tested))
-        served = {one.horizon: one for one in serving_on(night.engine, night.realm, night.as_of)}
+        served = {one.horizon: one for one in served_by(night)}
         for horizon in night.settings.horizons:
             fits = [one for one in tested if one.horizon == horizon and one.kind == "model"]
             decisions.append(_decision(night, horizon, served.get(horizon), fits))
@@ -66,10 +70,24 @@ def propose(night: Night, tested: Sequence[Tested]) -> Proposed:
 
 def settle(night: Night, proposed: Proposed, answers: Sequence[Answer]) -> None:
     """Carry out what was proposed; where a person was asked, as they answered."""
-    served = {one.horizon for one in serving_on(night.engine, night.realm, night.as_of)}
+    served = {one.horizon for one in served_by(night)}
     for decision in proposed.decisions:
         final = settled(decision, answers, decision.horizon in served)
         carry_out(night.engine, night.tracking, final, night.started)
+
+
+def served_by(night: Night) -> list[Serving]:
+    """Who is served tonight; in a retrain, on the night that comes next."""
+    begun = _begun_before(night)
+    return serving_on(night.engine, night.realm, night.as_of if begun is None else begun + ONE_DAY)
+
+
+def _begun_before(night: Night) -> dt.date | None:
+    """In a retrain, the newest night that has begun, unless that is before its own: that one forecasts without it."""
+    if running_kind(night.engine, night.realm, night.as_of) != RETRAIN:
+        return None
+    begun = newest_begun(night.engine, night.realm)
+    return begun if begun is not None and begun >= night.as_of else None
 
 
 def walk_forward_rows(night: Night, tested: Sequence[Tested]) -> pl.DataFrame:
@@ -167,6 +185,12 @@ def _decision(night: Night, horizon: int, served: Serving | None, fits: Sequence
     candidates = [Fit(one.model, one.recipe or "", means[one.model], one.fault) for one in fits]
     recipe = None if served is None else _recipe_served(night, served)
     choice = choose(None if served is None else served.model, recipe, candidates)
+    retrained = _begun_before(night)
+    if choice.action in MOVING and served is not None and retrained is None:
+        newest = newest_begun(night.engine, night.realm)
+        if newest is not None and newest > night.as_of:
+            # Its nights have forecast with the champion of then: to serve another from here on would rewrite that.
+            choice = Choice(KEEP, None, (f"the night of {newest} has run: a night of the past moves nothing",))
     fit = next((one for one in fits if one.model == choice.model), None)
     version = None if fit is None else fit.version
     return Decision(
@@ -181,6 +205,7 @@ def _decision(night: Night, horizon: int, served: Serving | None, fits: Sequence
         "; ".join(choice.reasons),
         # A night of the past says who would have been served then; the alias belongs to the newest night.
         choice.action in MOVING and not decided_after(night.engine, night.realm, night.as_of, horizon),
+        retrained if choice.action in MOVING else None,
     )
 
 

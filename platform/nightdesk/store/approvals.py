@@ -6,15 +6,18 @@ A decision that waits for its answer stands here and not among the decisions: so
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 import sqlalchemy as sa
 
+from nightdesk.errors import NightLocked
 from nightdesk.store.bulk import read
 from nightdesk.store.decisions import MOVING, Decision, confirmed
-from nightdesk.store.schema import approvals, decisions
+from nightdesk.store.nights import NIGHT
+from nightdesk.store.schema import approvals, decisions, nights
 
 APPROVED, REFUSED, UNANSWERED = "approved", "refused", "unanswered"
 
@@ -48,8 +51,8 @@ def _ask(engine: sa.Engine, decision: Decision, at: dt.datetime) -> bool:
     if confirmed(engine, decision.realm, decision.as_of, decision.horizon):
         return False
     question = {name: getattr(decision, name) for name in _ASKED} | {"model_content": decision.content}
-    with engine.begin() as connection:
-        found = connection.execute(sa.select(approvals).where(*_of(decision)).with_for_update()).mappings().first()
+    with _alone(engine) as connection:
+        found = connection.execute(sa.select(approvals).where(*_of(decision))).mappings().first()
         if found is not None and found["answer"] in (APPROVED, REFUSED) and _is_about(found, decision):
             connection.execute(sa.update(approvals).where(*_of(decision)).values(**question))
             return False
@@ -58,9 +61,19 @@ def _ask(engine: sa.Engine, decision: Decision, at: dt.datetime) -> bool:
     return True
 
 
+def withdraw(engine: sa.Engine, realm: str, as_of: dt.date, horizons: Iterable[int]) -> None:
+    """Take back what a killed start of this night asked at `horizons`, and nobody answered: it proposes it no more."""
+    with _alone(engine) as connection:
+        for horizon in horizons:
+            if not confirmed(connection, realm, as_of, horizon):
+                unanswered = approvals.c.answer.is_(None) | (approvals.c.answer == UNANSWERED)
+                asked = (approvals.c.realm == realm, approvals.c.as_of == as_of, approvals.c.horizon == horizon)
+                connection.execute(sa.delete(approvals).where(*asked, unanswered))
+
+
 def reply_to_waiting(engine: sa.Engine, proposed: Iterable[Decision], reply: Reply, at: dt.datetime) -> None:
     """Enter a reply where none stands: one that came first by another way is kept."""
-    with engine.begin() as connection:
+    with _alone(engine) as connection:
         for decision in proposed:
             waiting = sa.update(approvals).where(*_of(decision), approvals.c.answer.is_(None))
             connection.execute(waiting.values(**_values(reply), answered_at=at))
@@ -70,7 +83,7 @@ def reply_ahead(
     engine: sa.Engine, realm: str, as_of: dt.date, horizons: Iterable[int], reply: Reply, at: dt.datetime
 ) -> None:
     """Enter a reply in the place of any earlier one, also where the night has not asked yet."""
-    with engine.begin() as connection:
+    with _alone(engine) as connection:
         for horizon in horizons:
             key = {"realm": realm, "as_of": as_of, "horizon": horizon}
             given = {**_values(reply), "answered_at": at}
@@ -98,6 +111,15 @@ def asked_about(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> 
     with engine.connect() as connection:
         row = connection.execute(wanted).mappings().first()
     return None if row is None or row["model_content"] is None else _proposal(row)
+
+
+def unanswered(engine: sa.Engine, realm: str, as_of: dt.date) -> set[int]:
+    """Horizons at which this night has gone on without an answer."""
+    wanted = sa.select(approvals.c.horizon).where(
+        approvals.c.realm == realm, approvals.c.as_of == as_of, approvals.c.answer == UNANSWERED
+    )
+    with engine.connect() as connection:
+        return set(connection.scalars(wanted))
 
 
 def waiting(engine: sa.Engine, realm: str) -> list[Decision]:
@@ -145,7 +167,8 @@ def superseded_by(engine: sa.Engine, decision: Decision) -> dt.date | None:
 def approve_late(engine: sa.Engine, decision: Decision, reply: Reply, begun: dt.date, at: dt.datetime) -> None:
     """Let `decision` take the place of the one that kept the champion, as an intent that counts after `begun`.
 
-    `begun` is the newest night that has begun: it and those before forecast with the former champion.
+    `begun` is the newest night that has begun: it and those before forecast with the former champion. Raises NightLocked
+    where a newer one has begun by now.
     """
     values = {name: getattr(decision, name) for name in ("action", "model", "version", "skill", "reasons")}
     own = (
@@ -153,14 +176,25 @@ def approve_late(engine: sa.Engine, decision: Decision, reply: Reply, begun: dt.
         decisions.c.as_of == decision.as_of,
         decisions.c.horizon == decision.horizon,
     )
-    with engine.begin() as connection:
+    with _alone(engine) as connection:
+        started = sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == decision.realm, nights.c.kind == NIGHT)
+        newest = connection.scalar(started)
+        if newest is not None and newest > begun:
+            raise NightLocked(f"no night may begin while a promotion is approved, and that of {newest} has: try again")
         connection.execute(
             sa.update(approvals).where(*_of(decision)).values(**_values(reply), answered_at=at, begun=begun)
         )
         connection.execute(
             sa.update(decisions)
             .where(*own)
-            .values(**values, model_content=decision.content, moves_alias=True, confirmed=False, decided_at=at)
+            .values(
+                **values,
+                model_content=decision.content,
+                moves_alias=True,
+                confirmed=False,
+                decided_at=at,
+                counts_after=begun,
+            )
         )
 
 
@@ -169,6 +203,16 @@ def all_approvals(engine: sa.Engine, realm: str) -> pl.DataFrame:
     names = ("as_of", "horizon", "action", "model", "version", "answer", "by", "note", "begun")
     wanted = sa.select(*(approvals.c[name] for name in names)).where(approvals.c.realm == realm)
     return read(engine, wanted.order_by(approvals.c.as_of, approvals.c.horizon))
+
+
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that no other writer of approvals gets between: a night and a command may both answer."""
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "LOCK TABLE approvals IN SHARE ROW EXCLUSIVE MODE"
+        )
+        yield connection
 
 
 _ASKED = ("realm", "as_of", "horizon", "action", "model", "version", "skill", "reasons")

@@ -18,7 +18,10 @@ MOVING = (SERVE, REFRESH)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided on one night for one horizon; `version` and `content` name the model it speaks of, if any."""
+    """What was decided on one night for one horizon; `version` and `content` name the model it speaks of, if any.
+
+    One made outside its night counts for nights after `counts_after`: those up to it had begun without it.
+    """
 
     realm: str
     as_of: dt.date
@@ -30,6 +33,7 @@ class Decision:
     skill: str | None
     reasons: str
     moves_alias: bool
+    counts_after: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def confirm(engine: sa.Engine, decision: Decision) -> None:
         connection.execute(sa.update(decisions).where(*_is(decision)).values(confirmed=True))
 
 
-def confirmed(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bool:
+def confirmed(place: sa.Engine | sa.Connection, realm: str, as_of: dt.date, horizon: int) -> bool:
     """Whether a decision of this night and horizon has been carried out; a refusal is asked again at the next start."""
     wanted = sa.select(decisions.c.confirmed).where(
         decisions.c.realm == realm,
@@ -72,7 +76,9 @@ def confirmed(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bo
         decisions.c.horizon == horizon,
         decisions.c.action != REFUSE,
     )
-    with engine.connect() as connection:
+    if isinstance(place, sa.Connection):
+        return bool(place.scalar(wanted))
+    with place.connect() as connection:
         return bool(connection.scalar(wanted))
 
 
@@ -86,21 +92,15 @@ def unconfirmed(engine: sa.Engine, realm: str) -> list[Decision]:
 def serving_on(engine: sa.Engine, realm: str, as_of: dt.date) -> list[Serving]:
     """Who is served at each horizon on the night of `as_of`: by the newest confirmed decision up to it.
 
-    A decision that was approved late counts for nights after those which had begun by then.
+    A decision of a retrain, or one approved late, counts for nights after those which had begun by then.
     """
-    late = sa.exists().where(
-        approvals.c.realm == decisions.c.realm,
-        approvals.c.as_of == decisions.c.as_of,
-        approvals.c.horizon == decisions.c.horizon,
-        approvals.c.begun >= as_of,
-    )
     columns = [decisions.c[n] for n in ("horizon", "model", "model_content", "version", "skill", "as_of")]
     wanted = sa.select(*columns).where(
         decisions.c.realm == realm,
         decisions.c.as_of <= as_of,
         decisions.c.confirmed.is_(True),
         decisions.c.action.in_(MOVING),
-        ~late,
+        decisions.c.counts_after.is_(None) | (decisions.c.counts_after < as_of),
     )
     newest: dict[int, Serving] = {}
     with engine.connect() as connection:

@@ -288,12 +288,21 @@ def tried(engine: sa.Engine, realm: str, as_of: dt.date, kind: str) -> bool:
 
 
 def newest_begun(engine: sa.Engine, realm: str) -> dt.date | None:
-    """The as-of date of the newest night that has begun, however it ended; None where none has."""
+    """The as-of date of the newest night (no retrain) that has begun, however it ended; None where none has."""
+    wanted = sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == realm, nights.c.kind == NIGHT)
     with engine.connect() as connection:
-        newest: dt.date | None = connection.scalar(
-            sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == realm)
-        )
+        newest: dt.date | None = connection.scalar(wanted)
     return newest
+
+
+def running_kind(engine: sa.Engine, realm: str, as_of: dt.date) -> str | None:
+    """Whether a night or a retrain runs on this date, asked under its lock; None where neither does."""
+    wanted = sa.select(nights.c.kind).where(
+        nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == RUNNING
+    )
+    with engine.connect() as connection:
+        kind: str | None = connection.scalar(wanted.limit(1))
+    return kind
 
 
 def history(engine: sa.Engine, realm: str) -> pl.DataFrame:

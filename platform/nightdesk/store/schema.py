@@ -200,6 +200,8 @@ decisions = sa.Table(
     sa.Column("moves_alias", sa.Boolean, nullable=False),
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("decided_at", _INSTANT, nullable=False),
+    # Of a decision made outside its night (by a retrain, or approved late): the newest night that had begun by then.
+    sa.Column("counts_after", sa.Date),
 )
 
 approvals = sa.Table(
