@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 
 from flows.automations import FAILED_NIGHTS
-from flows.heard import Heard, emit, event_id, hear, unsent_runs
+from flows.heard import emit, event_id, hear, unsent_runs
 from flows.orphans import close_prefect_orphans
 from nightdesk.alerts import Channel, Incident, channels_of, look_at_feed, send_unrecorded, send_waiting
 from nightdesk.alerts import tell as enter
@@ -31,9 +31,10 @@ from nightdesk.settings import Settings
 from nightdesk.store import incidents
 from nightdesk.store.database import open_store
 from nightdesk.store.incidents import Raised
-from nightdesk.store.nights import killed
+from nightdesk.store.nights import NIGHT, RETRAIN, Killed, close_orphans, held, killed
 
-FAILED, CRASHED = "night-failed", "night-crashed"
+FAILED, CRASHED = "failed", "crashed"
+"""How the kind of an incident ends: `night-failed`, `retrain-crashed`."""
 
 PATIENCE = dt.timedelta(minutes=1)
 """How long Prefect may take to deliver what was handed to it; after that it is sent from here as well."""
@@ -62,7 +63,7 @@ def send(settings: Settings, now: dt.datetime) -> None:
             channels_of(settings.alerts.urls),
             settings.alerts.timeout_seconds,
         )
-        due: Callable[[Raised], bool] = _always
+        due: Callable[[Raised, Channel], bool] = _always
         try:
             with _speaking_server() as server:
                 if server is not None:
@@ -73,10 +74,13 @@ def send(settings: Settings, now: dt.datetime) -> None:
 
 
 @contextmanager
-def told_if_failed(settings: Settings, realm: str, day: dt.date | None, *, in_run: bool = True) -> Iterator[None]:
+def told_if_failed(
+    settings: Settings, realm: str, day: dt.date | None, kind: str = NIGHT, *, in_run: bool = True
+) -> Iterator[None]:
     """Tell of what ends the block with an error, unless it is a user's own mistake, or Prefect tells of this run.
 
-    `day` is the night's date, None where it is not known yet; `in_run` says whether a run of Prefect's would show it.
+    `day` is the date of the night or retrain (`kind`), None where it is not known yet; `in_run` says whether a run of
+    Prefect's would show it.
     """
     try:
         yield
@@ -85,30 +89,42 @@ def told_if_failed(settings: Settings, realm: str, day: dt.date | None, *, in_ru
     except Exception as error:
         if not (in_run and _prefect_tells_of_runs()):
             now = dt.datetime.now(dt.UTC)
-            tell(settings, _failed(settings, realm, day, error), now)
+            tell(settings, _failed(settings, realm, day, kind, error), now)
         raise
 
 
 def look_around(night: Night) -> None:
-    """At the start of a night: tell of killed nights and of a feed that stopped, and send what waits; never raises."""
+    """At the start of a night: tell of killed nights and retrains and of a feed that stopped, and send what waits.
+
+    It never raises.
+    """
     with _never_in_the_way():
         engine, link = night.engine, where_to_look(night.settings, night.realm)
         told_by_prefect = _prefect_tells_of_runs()
         for one in killed(engine, night.home.locks):
             if not (told_by_prefect and one.run_id and close_prefect_orphans([one.run_id])):
-                enter(engine, _crashed(night.settings, one.realm, one.as_of), night.started)
+                enter(engine, _crashed(night.settings, one), night.started)
         if night.realm == LIVE:
             source = night.source
             look_at_feed(engine, source.facts, source.last_day(), night.started, link)
     send(night.settings, night.started)
 
 
-def mended(night: Night, now: dt.datetime) -> None:
-    """At the end of a night that is done: its failures are over; send what was entered meanwhile; never raises."""
+def mended(night: Night, now: dt.datetime, kind: str = NIGHT) -> None:
+    """At the end of a night that is done: its failures are over; send what was entered meanwhile; never raises.
+
+    A retrain that is done makes up for every one before it, which nobody will start again.
+    """
     with _never_in_the_way():
-        days = (str(night.as_of), NEWEST)
-        keys = [f"{kind}/{night.realm}/{day}" for kind in (FAILED, CRASHED) for day in days]
-        incidents.close(night.engine, now, *keys)
+        for how in (FAILED, CRASHED):
+            of_realm = f"{kind}-{how}/{night.realm}/"
+            incidents.close(night.engine, now, of_realm + str(night.as_of), of_realm + NEWEST)
+            if kind == RETRAIN:
+                incidents.close_below(night.engine, now, of_realm)
+        for one in killed(night.engine, night.home.locks) if kind == RETRAIN else ():
+            if (one.kind, one.realm) == (RETRAIN, night.realm) and one.as_of < night.as_of:
+                with suppress(NightLocked), held(night.engine, night.home.locks, one.realm, one.as_of):
+                    close_prefect_orphans(close_orphans(night.engine, one.realm, one.as_of, now, RETRAIN))
     send(night.settings, now)
 
 
@@ -123,42 +139,51 @@ NEWEST = "newest"
 """Stands in a key for the date of a night that failed before it was known."""
 
 
-def _failed(settings: Settings, realm: str, day: dt.date | None, error: Exception) -> Incident:
-    shown, asked = (NEWEST, "") if day is None else (str(day), f" --as-of {day}")
-    again = (
-        f"nightdesk nightly{asked}" if realm == LIVE else f"nightdesk replay --from {day} --to {day} --realm {realm}"
-    )
+def _failed(settings: Settings, realm: str, day: dt.date | None, kind: str, error: Exception) -> Incident:
+    shown = NEWEST if day is None else str(day)
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return Incident(
-        f"{FAILED}/{realm}/{shown}",
-        FAILED,
-        f"The night of {shown} ({realm}) failed",
+        f"{kind}-{FAILED}/{realm}/{shown}",
+        f"{kind}-{FAILED}",
+        f"The {kind} of {shown} ({realm}) failed",
         reason if len(reason) <= 600 else f"{reason[:600]} ...",
-        f"mend what the reason names, then start the night again: {again}",
+        f"mend what the reason names, then start the {kind} again: {_again(realm, day, kind)}",
         where_to_look(settings, realm),
     )
 
 
-def _crashed(settings: Settings, realm: str, day: dt.date) -> Incident:
-    again = f"nightdesk nightly --as-of {day}" if realm == LIVE else f"the replay of realm {realm}"
+def _crashed(settings: Settings, one: Killed) -> Incident:
     return Incident(
-        f"{CRASHED}/{realm}/{day}",
-        CRASHED,
-        f"The night of {day} ({realm}) was killed",
-        "its process ended before the night did: memory, a restart of the machine, or a kill by hand",
-        f"look into the machine's log for the cause, then start it again, it goes on where it stopped: {again}",
-        where_to_look(settings, realm),
+        f"{one.kind}-{CRASHED}/{one.realm}/{one.as_of}",
+        f"{one.kind}-{CRASHED}",
+        f"The {one.kind} of {one.as_of} ({one.realm}) was killed",
+        f"its process ended before the {one.kind} did: memory, a restart of the machine, or a kill by hand",
+        "look into the machine's log for the cause, then start it again, it goes on where it stopped: "
+        + _again(one.realm, one.as_of, one.kind),
+        where_to_look(settings, one.realm),
     )
+
+
+def _again(realm: str, day: dt.date | None, kind: str) -> str:
+    """The command that starts it again."""
+    asked = "" if day is None else f" --as-of {day}"
+    if kind == RETRAIN:
+        return f"nightdesk train{asked}"
+    return f"nightdesk nightly{asked}" if realm == LIVE else f"nightdesk replay --from {day} --to {day} --realm {realm}"
 
 
 def _through_server(
     engine: sa.Engine, server: SyncPrefectClient, channels: tuple[Channel, ...], now: dt.datetime
-) -> Callable[[Raised], bool]:
-    """Hand new incidents to the server, and learn what came of earlier ones; returns which must be sent from here."""
-    heard, unsent = hear(server, now), set()
-    for incident, at, took in unsent_runs(server, heard, {one.mark for one in channels}, now - PATIENCE):
-        _enter_unsent(engine, incident, at, took)
-        unsent.add(incident.key)
+) -> Callable[[Raised, Channel], bool]:
+    """Hand new incidents to the server, and learn what came of earlier ones.
+
+    Returns which must be sent from here over which channel: where Prefect has failed, or has had its time.
+    """
+    heard = hear(server, now)
+    unsent: dict[str, frozenset[str]] = {}
+    for run in unsent_runs(server, heard, {one.mark for one in channels}, now - PATIENCE):
+        _enter_unsent(engine, run.incident, run.at, run.took)
+        unsent[run.incident.key] = run.due
     mine = set()
     for raised in incidents.waiting(engine):
         this = event_id(raised)
@@ -169,13 +194,15 @@ def _through_server(
         elif took := heard.took.get(this, frozenset()):
             every = raised.delivered_to | took >= {one.mark for one in channels}
             incidents.learned(engine, raised, now, took, delivered=every)
-    return lambda raised: (
-        raised.incident.key in unsent or (event_id(raised) not in mine and _overdue(raised, heard, now))
-    )
 
+    def due(raised: Raised, channel: Channel) -> bool:
+        if raised.incident.key in unsent:
+            return channel.mark in unsent[raised.incident.key]
+        this = event_id(raised)
+        failed = channel.mark in heard.failed.get(this, frozenset())
+        return this not in mine and (failed or raised.tried_at is None or raised.tried_at <= now - PATIENCE)
 
-def _overdue(raised: Raised, heard: Heard, now: dt.datetime) -> bool:
-    return event_id(raised) in heard.failed or raised.tried_at is None or raised.tried_at <= now - PATIENCE
+    return due
 
 
 def _enter_unsent(engine: sa.Engine, incident: Incident, at: dt.datetime, took: frozenset[str]) -> None:
@@ -228,5 +255,5 @@ def _engine(settings: Settings) -> sa.Engine:
     return open_store(settings.store.url or Home(settings.home).store_url)
 
 
-def _always(_: Raised) -> bool:
+def _always(_raised: Raised, _channel: Channel) -> bool:
     return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shlex
 import sys
 from typing import Annotated, Literal, NoReturn, cast
 
 import httpx
 import typer
 
-from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, TransientError
+from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, ServerTrouble, TransientError
 from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
 from nightdesk.settings import Settings, read_settings
@@ -68,14 +69,16 @@ def _prepare() -> Settings:
 
 
 def _check_server() -> None:
-    """Say in one line that the Prefect server which the environment names does not answer."""
+    """Raise ServerTrouble where the Prefect server which the environment names does not answer."""
     url = os.environ.get("PREFECT_API_URL")
     if url is None:
         return
     try:
         httpx.get(f"{url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError as error:
-        _fail(f"PREFECT_API_URL must name a running Prefect server, got {url} ({error}): start it, or unset it", BUSY)
+        raise ServerTrouble(
+            f"PREFECT_API_URL must name a running Prefect server, got {url} ({error}): start it, or unset it"
+        ) from None
 
 
 @app.command()
@@ -110,7 +113,8 @@ def nightly(
             print(f"{closed}, which is done.")
         show_summary(SUMMARY.validate_json(done), settings, repeated=True)
         return
-    _check_server()
+    with told_if_failed(settings, LIVE, asked, in_run=False):
+        _check_server()
     follow_progress(quiet)
     state = flow(NightParameters(as_of=asked, train=train), return_state=True)
     if state.name == SKIPPED:
@@ -296,7 +300,7 @@ def up() -> None:
         print(f"{record.name}: {what}{f', {record.url}' if record.url else ''} (pid {record.pid}, log {record.log})")
     print("To use these servers from a shell:")
     for name, value in exports(settings).items():
-        print(f"export {name}={value}")
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -323,7 +327,7 @@ def status(
     from flows.show import show_status
 
     if exports:
-        print("\n".join(f"export {name}={value}" for name, value in variables(settings).items()))
+        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables(settings).items()))
         return
     if not show_status(settings, stands(settings)):
         sys.exit(NOT_ALL_UP)

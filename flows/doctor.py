@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.alerts import send
 from flows.nightly import now
 from nightdesk.operations.doctor import Check
 from nightdesk.settings import read_settings
@@ -25,8 +26,10 @@ class DoctorParameters(BaseModel):
 
 @flow(name="doctor")
 def doctor(parameters: DoctorParameters = DoctorParameters()) -> State[tuple[Check, ...]]:  # noqa: B008
-    """Check whether this machine can run the next night."""
-    checks = look(read_settings(), now())
+    """Check whether this machine can run the next night; what waits to be told is sent first."""
+    settings = read_settings()
+    send(settings, now())
+    checks = look(settings, now())
     sick = [f"{check.name}: {check.finding}" for check in checks if not check.sound]
     if sick and parameters.fail:
         return Failed(message="; ".join(sick), data=checks)

@@ -18,7 +18,7 @@ from nightdesk.store.incidents import Incident, Raised
 EXECUTED, NOT_EXECUTED = "prefect.automation.action.executed", "prefect.automation.action.failed"
 
 TOLD_RUNS = tuple(f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", "TimedOut", "Late"))
-TOLD_FLOWS = ("nightly", "retrain")
+TOLD_FLOWS = ("nightly", "retrain", "doctor", "cleanup", "backfill")
 """What the automations of failed and late nights tell of; infra/automations says the same."""
 
 KEPT = dt.timedelta(days=7)
@@ -32,11 +32,21 @@ _IDS = uuid.UUID("6b1f6c2e-6d59-4f6b-9d52-6b6d6e696768")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """By event that was to become messages: the marks of the channels that took one, and where one failed."""
+    """By event that was to become messages: the marks of the channels that took one, and of those that failed."""
 
     took: dict[uuid.UUID, frozenset[str]]
-    failed: frozenset[uuid.UUID]
+    failed: dict[uuid.UUID, frozenset[str]]
     runs: tuple[ReceivedEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A run of which some channel was not told: its incident, when, who took the message, and who is due by now."""
+
+    incident: Incident
+    at: dt.datetime
+    took: frozenset[str]
+    due: frozenset[str]
 
 
 def event_id(raised: Raised) -> uuid.UUID:
@@ -64,40 +74,46 @@ def hear(client: SyncPrefectClient, now: dt.datetime) -> Heard:
     """Read what the server recorded of messages and of runs since it began to tell, as far back as it keeps events."""
     since = now - KEPT
     took: dict[uuid.UUID, frozenset[str]] = {}
-    failed: set[uuid.UUID] = set()
+    failed: dict[uuid.UUID, frozenset[str]] = {}
     for event in _events(client, [EXECUTED, NOT_EXECUTED], since):
         source, block = _in_role(event, "triggering-event"), _in_role(event, "block", "prefect.resource.name")
-        if source is None:
+        if source is None or block is None or not block.startswith(BLOCKS):
             continue
-        about = uuid.UUID(source.rpartition(".")[2])
-        if event.event == EXECUTED and block is not None and block.startswith(BLOCKS):
-            took[about] = took.get(about, frozenset()) | {block.removeprefix(BLOCKS)}
-        elif event.event == NOT_EXECUTED:
-            failed.add(about)
-    return Heard(took, frozenset(failed), tuple(_events(client, list(TOLD_RUNS), since)))
+        about, came = uuid.UUID(source.rpartition(".")[2]), took if event.event == EXECUTED else failed
+        came[about] = came.get(about, frozenset()) | {block.removeprefix(BLOCKS)}
+    return Heard(took, failed, tuple(_events(client, list(TOLD_RUNS), since)))
 
 
-def unsent_runs(
-    client: SyncPrefectClient, heard: Heard, marks: set[str], before: dt.datetime
-) -> Iterator[tuple[Incident, dt.datetime, frozenset[str]]]:
-    """Runs of which Prefect should have told and did not tell every channel: the incident, when, and who took it.
+def unsent_runs(client: SyncPrefectClient, heard: Heard, marks: set[str], before: dt.datetime) -> Iterator[Unsent]:
+    """Runs of which Prefect should have told and did not tell every channel of `marks`.
 
-    Those that happened before the automation was registered are not its business; those after `before` may still be
-    under way, unless an action has failed.
+    A run that ended before the automation, or a channel, was registered is not their business; where one ended after
+    `before`, messages may still be under way, unless their action has failed.
     """
-    began = _registered_at(client)
+    began, since = _registered_at(client), _channels_since(client)
     for event in heard.runs:
-        took = heard.took.get(event.id, frozenset())
         flow = _in_role(event, "flow", "prefect.resource.name")
-        settled = event.id in heard.failed or event.occurred <= before
-        if flow in TOLD_FLOWS and settled and event.occurred >= began and not took >= marks:
-            yield _incident(event, flow or ""), _plain(event.occurred), took
+        if flow not in TOLD_FLOWS or event.occurred < began:
+            continue
+        took = heard.took.get(event.id, frozenset())
+        missing = {mark for mark in marks - took if since.get(mark, event.occurred) <= event.occurred}
+        due = missing if event.occurred <= before else missing & heard.failed.get(event.id, frozenset())
+        if due:
+            yield Unsent(_incident(event, flow or ""), _plain(event.occurred), took, frozenset(due))
 
 
 def _registered_at(client: SyncPrefectClient) -> dt.datetime:
     wanted = {"automations": {"name": {"any_": [FAILED_NIGHTS]}}}
     (first, *_) = client.request("POST", "/automations/filter", json=wanted).json()
     return dt.datetime.fromisoformat(first["created"])
+
+
+def _channels_since(client: SyncPrefectClient) -> dict[str, dt.datetime]:
+    """Since when each channel is known to the server, by its mark."""
+    wanted = {"include_secrets": False}
+    blocks = client.request("POST", "/block_documents/filter", json=wanted).json()
+    ours = [one for one in blocks if (one["name"] or "").startswith(BLOCKS)]
+    return {one["name"].removeprefix(BLOCKS): dt.datetime.fromisoformat(one["created"]) for one in ours}
 
 
 def _incident(event: ReceivedEvent, flow: str) -> Incident:
@@ -114,7 +130,7 @@ def _incident(event: ReceivedEvent, flow: str) -> Incident:
         else event.resource.get("prefect.state-message") or "none was given",
         "start a worker, or see why it takes nothing: prefect worker start --pool nightdesk"
         if late
-        else "see the run's page and its logs, mend the cause, and start the night again: nightdesk nightly",
+        else "see the run's page and its logs, mend the cause, and start it again",
         url_for("flow-run", obj_id=run_id) or run_id,
     )
 

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
@@ -17,6 +18,7 @@ from nightdesk.errors import NightLocked, NothingServed
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
 from nightdesk.settings import read_settings
+from nightdesk.store.nights import RETRAIN
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.reporting import RetrainSummary, sum_retrain_up
@@ -58,20 +60,29 @@ def run_name() -> str:
 @flow(name="retrain", flow_run_name=run_name)
 def retrain(parameters: RetrainParameters = RetrainParameters()) -> State[RetrainSummary | None]:  # noqa: B008
     """Fit and test every recipe on the newest data, and serve the refreshed champion from the next night on."""
-    night = plan_night(read_settings(), parameters.realm, parameters.as_of, "always", now())
+    settings, realm = read_settings(), parameters.realm
+    with told_if_failed(settings, realm, parameters.as_of, RETRAIN):
+        night = plan_night(settings, realm, parameters.as_of, "always", now())
+    look_around(night)
     try:
-        with retraining(night, flow_run.get_id(), now) as started:
-            close_prefect_orphans(started.orphans)
-            if started.summary is None:
-                summary = stages(night, parameters.reason)
-                started.summary = SUMMARY.dump_json(summary).decode()
-                return Completed(data=summary, message=f"trained on the data of {night.as_of}")
-            said = (
-                f"the data of {night.as_of} was trained on before: the same data, code and seeds give the same models"
-            )
-            return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message=said)
+        with told_if_failed(settings, realm, night.as_of, RETRAIN):
+            state = run(night, parameters.reason)
     except NightLocked as busy:
         return Completed(name=SKIPPED, message=str(busy))
+    mended(night, now(), RETRAIN)
+    return state
+
+
+def run(night: Night, reason: str) -> State[RetrainSummary | None]:
+    """The retrain under its lock; data that was trained on before is not trained on again."""
+    with retraining(night, flow_run.get_id(), now) as started:
+        close_prefect_orphans(started.orphans)
+        if started.summary is None:
+            summary = stages(night, reason)
+            started.summary = SUMMARY.dump_json(summary).decode()
+            return Completed(data=summary, message=f"trained on the data of {night.as_of}")
+        said = f"the data of {night.as_of} was trained on before: the same data, code and seeds give the same models"
+        return Completed(name=REPEATED, data=SUMMARY.validate_json(started.summary), message=said)
 
 
 def stages(night: Night, reason: str) -> RetrainSummary:

@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from filelock import FileLock, Timeout
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
@@ -25,7 +29,7 @@ from nightdesk.operations.processes import (
     stop_all,
     wait_until_healthy,
 )
-from nightdesk.settings import Settings
+from nightdesk.settings import Settings, settings_file
 
 POOL = "nightdesk"
 QUEUES = {"nights": (1, None), "training": (2, 1), "maintenance": (3, 1)}
@@ -84,6 +88,8 @@ def servers(settings: Settings) -> list[Server]:
         found.append(Server(MLFLOW, (python, *command, *artifacts), backend_environment, mlflow_url(settings), health))
     work = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "desk")
     of_runs = {"NIGHTDESK_HOME": str(settings.home), "NIGHTDESK_ROOT": str(project_root()), **exports(settings)}
+    if (file := settings_file()) is not None:  # runs begin in another folder, and must find the same settings
+        of_runs["NIGHTDESK_CONFIG"] = str(file)
     found.append(Server(WORKER, (python, *work), {**quiet, **ui, **of_runs}, None, None))
     return found
 
@@ -93,26 +99,43 @@ def up(settings: Settings) -> Iterator[tuple[str, Record]]:
 
     Where one cannot start, those that were started are stopped again, and ServerTrouble says why.
     """
-    root, project, fresh = settings.home, project_root(), not any(one.alive for one in standing(settings.home))
+    root, project = settings.home, project_root()
     Home(root).prefect.mkdir(parents=True, exist_ok=True)
-    alive = {one.record.name: one.record for one in standing(root) if one.alive}
-    try:
-        for server in servers(settings):
-            if server.name == WORKER:
-                deploy(settings)
-            known = alive.get(server.name)
-            record = known or start(root, server, project)
-            wait_until_healthy(record, settings.servers.start_seconds)
-            yield ("runs already" if known else "started"), record
-    except (ServerTrouble, OSError):
-        if fresh:
-            stop_all(root)
-        raise
+    with _alone(root):
+        alive = {one.record.name: one.record for one in standing(root) if one.alive}
+        try:
+            for server in servers(settings):
+                if server.name == WORKER:
+                    deploy(settings)
+                known = alive.get(server.name)
+                record = known or start(root, server, project)
+                wait_until_healthy(record, settings.servers.start_seconds)
+                yield ("runs already" if known else "started"), record
+        except (ServerTrouble, OSError):
+            if not alive:
+                stop_all(root)
+            raise
 
 
 def down(settings: Settings) -> list[str]:
     """Stop every process of the desk, also after a crash; returns what was stopped."""
-    return stop_all(settings.home)
+    with _alone(settings.home):
+        return stop_all(settings.home)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Of two that start or stop the desk at once, the second would end what the first has begun."""
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / "desk.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ServerTrouble("only one nightdesk up or down may be at work, and another one is: wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def stands(settings: Settings) -> list[Standing | str]:
@@ -123,19 +146,28 @@ def stands(settings: Settings) -> list[Standing | str]:
 
 def deploy(settings: Settings) -> None:
     """Make the work pool, its queues and the deployments of prefect.yaml on the desk's server; again is no harm."""
-    api = f"{prefect_url(settings)}/api"
-    with httpx.Client(base_url=api, timeout=30) as client:
-        if client.get(f"/work_pools/{POOL}").status_code == httpx.codes.NOT_FOUND:
-            _prefect(settings, "work-pool", "create", POOL, "--type", "process")
-        for name, (priority, limit) in QUEUES.items():
-            body = {"name": name, "priority": priority, "concurrency_limit": limit}
-            made = client.post(f"/work_pools/{POOL}/queues", json=body)
-            if made.status_code == httpx.codes.CONFLICT:
-                made = client.patch(f"/work_pools/{POOL}/queues/{name}", json=body)
-            made.raise_for_status()
-    _prefect(settings, "--no-prompt", "deploy", "--all")
-    with temporary_settings({PREFECT_API_URL: api}):
-        register_automations(settings)
+    with temporary_settings({PREFECT_API_URL: f"{prefect_url(settings)}/api"}):
+        try:
+            with get_client(sync_client=True) as client:
+                _make_queues(settings, client)
+            _prefect(settings, "--no-prompt", "deploy", "--all")
+            register_automations(settings)
+        except httpx.HTTPError as error:
+            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ServerTrouble(f"the Prefect server must take our deployments, got {told}: try again") from None
+
+
+def _make_queues(settings: Settings, client: SyncPrefectClient) -> None:
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        _prefect(settings, "work-pool", "create", POOL, "--type", "process")
+    for name, (priority, limit) in QUEUES.items():
+        try:
+            client.create_work_queue(name, concurrency_limit=limit, priority=priority, work_pool_name=POOL)
+        except ObjectAlreadyExists:
+            queue = client.read_work_queue_by_name(name, work_pool_name=POOL)
+            client.update_work_queue(queue.id, concurrency_limit=limit, priority=priority)
 
 
 def _prefect(settings: Settings, *arguments: str) -> None:

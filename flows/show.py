@@ -36,7 +36,7 @@ UNDEFINED = "undefined"
 
 def console() -> Console:
     """Standard output; as wide as the terminal, and never folded where it is a file."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
 
 
 def follow_progress(quiet: bool) -> None:

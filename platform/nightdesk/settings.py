@@ -176,6 +176,12 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
+def settings_file() -> Path | None:
+    """The file that settings are read from, absolute; None where there is none."""
+    file = Path(os.environ.get("NIGHTDESK_CONFIG", FILE))
+    return file.absolute() if file.is_file() else None
+
+
 def read_settings() -> Settings:
     """Read settings from file and environment; only entry points call this.
 

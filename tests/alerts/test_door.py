@@ -96,6 +96,28 @@ def test_a_channel_that_is_down_gets_it_later_and_the_other_not_twice(store: sa.
     assert (row["attempts"], row["delivered_at"]) == (2, NOW)
 
 
+def test_over_one_channel_it_may_be_due_and_over_another_not_yet(
+    store: sa.Engine, web: Receiver, mail: Receiver
+) -> None:
+    both = channels(web.webhook, mail.mail)
+    tell(store, FAILED, NOW)
+    left = send_waiting(store, both, 10, NOW, lambda _raised, channel: channel.mark.startswith("json"))
+    assert [one.incident.key for one in left] == [KEY]
+    assert (len(web.arrived), len(mail.arrived)) == (1, 0)
+    assert send_waiting(store, both, 10, NOW) == []
+    assert (len(web.arrived), len(mail.arrived)) == (1, 1)
+
+
+def test_what_two_senders_learn_at_once_is_kept_of_both(store: sa.Engine) -> None:
+    tell(store, FAILED, NOW)
+    (seen,) = incidents.waiting(store)
+    incidents.attempted(store, seen, NOW, ["web"], delivered=True)
+    incidents.attempted(store, seen, NOW, ["mail"], delivered=False)
+    (row,) = incidents.all_incidents(store).iter_rows(named=True)
+    assert (row["attempts"], row["delivered_at"]) == (2, NOW)
+    assert incidents.waiting(store) == []
+
+
 def test_a_channel_that_refuses_has_not_taken_it(store: sa.Engine, web: Receiver) -> None:
     web.answer = 500
     tell(store, FAILED, NOW)

@@ -88,4 +88,8 @@ def prefect_server(folder: Path, bare: bool = False, **environment: str) -> Iter
         yield Server(api, command_line(folder / "line", bare, **own))
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from command_line import command_line
 from receivers import Receiver, free_port, mail_server, web_server
-from small_nights import choose_home, market_days, run_night
+from small_nights import choose_home, market_days, run_night, run_retrain
 from test_replay import NOW
 
 from flows.alerts import look_around, mended, send, tell
@@ -27,7 +27,7 @@ from nightdesk.sources.synthetic import SyntheticSource
 from nightdesk.store import nights
 from nightdesk.store.database import open_store
 from nightdesk.store.incidents import all_incidents
-from nightdesk.store.nights import begin
+from nightdesk.store.nights import RETRAIN, begin
 
 SECRET = "hunter2-should-never-be-seen"
 (DAY,) = market_days(1)
@@ -138,6 +138,41 @@ def test_a_killed_night_of_another_date_is_told_at_the_next_start_and_once(
     look_around(night_of(day))
     assert len(web.about(f"night-crashed/live/{before}")) == 1
     mended(night_of(before), NOW)
+    assert told(home)["closed_at"].null_count() == 0
+
+
+def test_a_killed_retrain_is_told_once_whatever_nights_follow_and_is_over_with_the_next_one(
+    home: Path, web: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell_over(monkeypatch, web.webhook)
+    before, day = market_days(2)
+    killed = night_of(before)
+    begin(killed.engine, killed.key, None, NOW, RETRAIN)
+    for _night in range(2):
+        look_around(night_of(day))
+        mended(night_of(before), NOW)
+    (text,) = web.about(f"retrain-crashed/live/{before}")
+    assert f"nightdesk train --as-of {before}" in text
+    mended(night_of(day), NOW, RETRAIN)
+    look_around(night_of(day))
+    assert len(web.arrived) == 1
+    assert told(home)["closed_at"].null_count() == 0
+    assert nights.history(killed.engine, "live")["status"].to_list() == ["abandoned"]
+
+
+def test_a_retrain_that_fails_is_told(home: Path, web: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell_over(monkeypatch, web.webhook)
+    (day,) = market_days(1)
+
+    def refuse(point: str) -> None:
+        if point == "promote:begin":
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"), listening(refuse):
+        run_retrain(day)
+    (text,) = web.about(f"retrain-failed/live/{day}")
+    assert "Reason: RuntimeError: no more" in text
+    run_retrain(day)
     assert told(home)["closed_at"].null_count() == 0
 
 

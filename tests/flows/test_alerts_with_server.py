@@ -205,7 +205,9 @@ def test_what_an_action_could_not_send_is_sent_again_by_us_to_that_channel_alone
 def test_a_run_that_prefect_could_not_tell_of_is_told_by_us(desk: Desk, here: Path) -> None:
     before = len(desk.events("prefect.automation.action.failed"))
     with refusing(desk.web):
-        run = desk.nightly_run()
+        in_an_hour = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat()
+        # Not due yet: it would be told as late, too.
+        run = desk.nightly_run(state={"type": "SCHEDULED", "state_details": {"scheduled_time": in_an_hour}})
         failed = {"type": "FAILED", "message": "the disk is full"}
         desk.post(f"/flow_runs/{run}/set_state", state=failed, force=True)
         arrives(desk.mail, run)

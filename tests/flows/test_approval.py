@@ -124,14 +124,14 @@ def test_a_promotion_approved_late_serves_from_the_next_night_on(
         SECOND
     ]
     run_night(THIRD, train="never")
-    done = answer(SECOND, by="Cleo", note="late")
+    done = answer(SECOND, by="Cleo", note="late [/jira]")
     assert [(one.horizon, one.version) for one in done.carried_out] == [(5, "2")]
     assert [state(day) for day in (SECOND, THIRD)] == [(["1"], "2"), (["1"], "2")]
     ((action, reasons),) = rows(SECOND)
-    assert (action, reasons.endswith("approved late by Cleo: late")) == ("refresh", True)
+    assert (action, reasons.endswith("approved late by Cleo: late [/jira]")) == ("refresh", True)
     show_history(read_settings(), "live", None)
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"approved late: serves after {THIRD} Cleo late" in shown
+    assert f"approved late: serves after {THIRD} Cleo late [/jira]" in shown
 
 
 def test_a_promotion_that_a_later_night_has_overtaken_cannot_be_approved(

@@ -15,6 +15,7 @@ from nightdesk.models.artifacts import ModelVersion, client, fitted_of, load_ver
 from nightdesk.operations.cleanup import KEPT, LEFT, REMOVED, WOULD_GO, clean_up
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import best_version, newest_walk_forward, versions_named
+from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.nights import held
 
 MODEL = model_name("live", 5)
@@ -26,7 +27,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("desk") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
-        for day in market_days(5):
+        for day in market_days(6)[:5]:
             run_night(day, train="always")
     return home
 
@@ -38,7 +39,7 @@ def home(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def night():
-    return planned(market_days(1)[0])
+    return planned(market_days(2)[0])
 
 
 def versions() -> dict[str, ModelVersion]:
@@ -131,4 +132,12 @@ def test_scratch_of_a_killed_night_goes(home: Path) -> None:
 
 
 def test_after_a_clean_up_nights_and_retrains_go_on(home: Path) -> None:
-    assert run_retrain(market_days(1)[0]) is None
+    assert run_retrain(market_days(2)[0]) is None
+    (day,) = market_days(1)
+    assert run_night(day, train="never").status == "published"
+    said = forecasts_of(night().engine, "live", day)
+    assert {"ridge", "lightgbm"} <= set(said["model"].unique())
+    again = run_retrain(day)
+    assert again is not None
+    named = {fit.version for fit in fitted_of(night().tracking, 5) if fit.aliases}
+    assert {one.version for one in again.serving} == named

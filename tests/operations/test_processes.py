@@ -78,10 +78,9 @@ def test_children_of_a_killed_parent_are_stopped_and_those_of_another_desk_are_n
 def test_a_stranger_with_the_pid_of_a_server_that_ended_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     try:
-        time.sleep(0.1)  # births are told apart by hundredths of a second
         record = start(tmp_path, Server("short", (sys.executable, "-c", "pass"), {}, None, None), tmp_path)
         os.waitpid(record.pid, 0)
-        write_json(tmp_path / "servers.json", [{**vars_of(record), "pid": stranger.pid}])
+        write_json(tmp_path / "servers.json", [{**vars_of(record), "pid": stranger.pid, "born": record.born - 10}])
         assert not standing(tmp_path)[0].alive
         assert stop_all(tmp_path) == []
         assert stranger.poll() is None
@@ -107,6 +106,32 @@ def test_one_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> No
     record = start(tmp_path, dies, tmp_path)
     with pytest.raises(ServerTrouble, match="dies must stay up, and it ended: no such database"):
         wait_until_healthy(record, 30)
+
+
+WORKER = """
+import signal, sys, time, urllib.request
+
+def say(*_):
+    with open(sys.argv[2], "w") as file:
+        file.write(str(urllib.request.urlopen(sys.argv[1], timeout=5).status))
+    sys.exit()
+
+signal.signal(signal.SIGTERM, say)
+print("ready", flush=True)
+time.sleep(300)
+"""
+
+
+def test_what_works_is_stopped_while_its_server_still_answers(tmp_path: Path) -> None:
+    serving = pages(free_port())
+    wait_until_healthy(start(tmp_path, serving, tmp_path), 30)
+    said = tmp_path / "said"
+    command = (sys.executable, "-c", WORKER, f"{serving.url}/", str(said))
+    record = start(tmp_path, Server("worker", command, {}, None, None), tmp_path)
+    while "ready" not in Path(record.log).read_text():
+        time.sleep(0.05)
+    assert len(stop_all(tmp_path)) == 2
+    assert said.read_text() == "200"
 
 
 def test_one_that_lives_and_does_not_answer_is_never_healthy(tmp_path: Path) -> None:

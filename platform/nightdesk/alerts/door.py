@@ -38,9 +38,9 @@ def send_waiting(
     channels: Sequence[Channel],
     seconds: float,
     now: dt.datetime,
-    due: Callable[[Raised], bool] = lambda raised: True,
+    due: Callable[[Raised, Channel], bool] = lambda raised, channel: True,
 ) -> list[Raised]:
-    """Send every incident that waits and is `due`, newest first, within `seconds` in all.
+    """Send every incident that waits over each channel on which it is `due`, newest first, within `seconds` in all.
 
     A channel that does not take a message is not asked again in this pass, so that one that is down costs its wait
     once. Returns what waits still; with no channel that is everything.
@@ -48,9 +48,9 @@ def send_waiting(
     end, up, left = time.monotonic() + seconds, set(channels), []
     for raised in reversed(incidents.waiting(engine)):
         missing = [one for one in channels if one.mark not in raised.delivered_to]
-        asked = [one for one in missing if one in up]
+        asked = [one for one in missing if one in up and due(raised, one)]
         remaining = end - time.monotonic()
-        if not due(raised) or not asked or remaining <= 0:
+        if not asked or remaining <= 0:
             left.append(raised)
             continue
         took = deliver(asked, *message(raised.incident), remaining)

@@ -83,7 +83,7 @@ def _clean_model(
         elif dry_run:
             yield Item(what, WOULD_GO, f"older than the newest {keep}")
         else:
-            yield _remove(engine, home, tracking, fit, what, keep)
+            yield _remove(engine, home, tracking, horizon, fit, what, keep)
 
 
 def _reasons_to_stay(
@@ -103,9 +103,14 @@ def _reasons_to_stay(
     return reasons
 
 
-def _remove(engine: sa.Engine, home: Home, tracking: Tracking, fit: Fitted, what: str, keep: int) -> Item:
+def _remove(engine: sa.Engine, home: Home, tracking: Tracking, horizon: int, fit: Fitted, what: str, keep: int) -> Item:
     try:
         with held(engine, home.locks, tracking.realm, fit.as_of):
+            # Asked again: a night that ended since may serve it, or name it.
+            fits = fitted_of(tracking, horizon)
+            reasons = _reasons_to_stay(engine, tracking.realm, horizon, fits, keep)
+            if fit.version in reasons:
+                return Item(what, KEPT, reasons[fit.version])
             remove_version(tracking, fit)
             remove_fit(tracking, fit)
     except NightLocked:
@@ -117,7 +122,12 @@ def _clean_scratch(engine: sa.Engine, home: Home, dry_run: bool) -> Iterator[Ite
     """Scratch folders outlive their night only when it was killed; a start of that night makes them again."""
     for folder in sorted((home.root / "scratch").glob("*/*")):
         try:
-            with held(engine, home.locks, folder.parent.name, dt.date.fromisoformat(folder.name)):
+            day = dt.date.fromisoformat(folder.name)
+        except ValueError:
+            yield Item(_shown(folder, home), LEFT, "it is no night's, and not ours to remove")
+            continue
+        try:
+            with held(engine, home.locks, folder.parent.name, day):
                 if not dry_run:
                     shutil.rmtree(folder)
         except NightLocked:

@@ -12,6 +12,9 @@ from nightdesk.home import Home
 STARTED_BY = "NIGHTDESK_STARTED_BY"
 """Which process started a child, as pid and time of birth: a pid alone may be somebody else's by now."""
 
+BIRTH_SECONDS = 2.0
+"""Births as near as this are the same; a pid is not given again within it."""
+
 QUIET = {
     # MLflow heeds DO_NOT_TRACK only when it is literally "true".
     "DO_NOT_TRACK": "true",
@@ -50,12 +53,17 @@ def stop_orphaned_servers(home: Home) -> int:
     return stopped
 
 
+def same_birth(process: psutil.Process, born: float) -> bool:
+    """Whether a process is the one that was born then: the system tells births by its clock, which may be set."""
+    return bool(abs(process.create_time() - born) < BIRTH_SECONDS)
+
+
 def _gone(started_by: str) -> bool:
     """Whether the process that a child names as its parent has ended; a child that names none is left alone."""
     pid, _, born = started_by.partition(":")
     if not born:
         return False
     try:
-        return str(psutil.Process(int(pid)).create_time()) != born
+        return not same_birth(psutil.Process(int(pid)), float(born))
     except psutil.NoSuchProcess:
         return True

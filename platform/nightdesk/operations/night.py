@@ -102,7 +102,7 @@ class Night:
         return max(by_rule, came or by_rule)
 
     def arrival(self) -> Arrival:
-        """How tonight's rows arrive; the first batch of a source is a declared load of its history, known by its rule."""
+        """How tonight's rows arrive; the first batch of a source is a declared load of history, known by its rule."""
         facts = self.source.facts
         history = facts.basis == OBSERVED and last_loaded(self.engine, facts.name) is None
         basis = RULE if history else facts.basis

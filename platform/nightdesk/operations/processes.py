@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import httpx
 import psutil
 
 from nightdesk.errors import ServerTrouble
+from nightdesk.operations.environment import same_birth
 from nightdesk.store.files import write_json
 
 MARK = "NIGHTDESK_DESK"
@@ -112,22 +114,44 @@ def standing(root: Path) -> list[Standing]:
 
 
 def stop_all(root: Path) -> list[str]:
-    """End every process of the home's desk, first asking, then by force; returns what was stopped, a line each."""
+    """End every process of the home's desk, first asking, then by force; returns what was stopped, a line each.
+
+    What works goes before what it works with: a run that is stopped can still tell its server so.
+    """
     recorded = {record.pid: record.name for record in records(root) if _process(record) is not None}
     processes = _of_desk(root, recorded)
     named = [(process, recorded.get(process.pid) or _title(process)) for process in processes]
+    serving = _with_children(record.pid for record in records(root) if record.url and record.pid in recorded)
+    forced: set[int] = set()
+    for group in (
+        [one for one in processes if one.pid not in serving],
+        [one for one in processes if one.pid in serving],
+    ):
+        forced |= _stop(group)
+    # What the stopped ones started in the meantime.
+    for process in _of_desk(root, {}):
+        _send(process, "kill")
+    (root / "servers.json").unlink(missing_ok=True)
+    return [f"{name} (pid {one.pid}){', by force' if one.pid in forced else ''}" for one, name in named]
+
+
+def _stop(processes: list[psutil.Process]) -> set[int]:
+    """End them; returns the pids of those that had to be forced."""
     for process in processes:
         _send(process, "terminate")
     _, alive = psutil.wait_procs(processes, timeout=GRACE)
     for process in alive:
         _send(process, "kill")
     psutil.wait_procs(alive, timeout=GRACE)
-    # What the stopped ones started in the meantime.
-    for process in _of_desk(root, {}):
-        _send(process, "kill")
-    (root / "servers.json").unlink(missing_ok=True)
-    forced = {process.pid for process in alive}
-    return [f"{name} (pid {one.pid}){', by force' if one.pid in forced else ''}" for one, name in named]
+    return {process.pid for process in alive}
+
+
+def _with_children(pids: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found |= {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    return found
 
 
 def records(root: Path) -> list[Record]:
@@ -168,7 +192,7 @@ def _check_port_free(server: Server) -> None:
 def _process(record: Record) -> psutil.Process | None:
     try:
         process = psutil.Process(record.pid)
-        same = process.create_time() == record.born and process.status() != psutil.STATUS_ZOMBIE
+        same = same_birth(process, record.born) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None
     return process if same else None

@@ -167,8 +167,8 @@ def superseded_by(engine: sa.Engine, decision: Decision) -> dt.date | None:
 def approve_late(engine: sa.Engine, decision: Decision, reply: Reply, begun: dt.date, at: dt.datetime) -> None:
     """Let `decision` take the place of the one that kept the champion, as an intent that counts after `begun`.
 
-    `begun` is the newest night that has begun: it and those before forecast with the former champion. Raises NightLocked
-    where a newer one has begun by now.
+    `begun` is the newest night that has begun: it and those before forecast with the former champion. Raises
+    NightLocked where a newer one has begun by now.
     """
     values = {name: getattr(decision, name) for name in ("action", "model", "version", "skill", "reasons")}
     own = (

@@ -104,10 +104,14 @@ def learned(engine: sa.Engine, raised: Raised, at: dt.datetime, took: Iterable[s
 def _change(
     engine: sa.Engine, raised: Raised, at: dt.datetime, took: Iterable[str], delivered: bool, more: dict[str, object]
 ) -> None:
-    all_who_took = ",".join(sorted(raised.delivered_to | set(took)))
-    values = {"delivered_to": all_who_took, "delivered_at": at if delivered else None, **more}
     this = (incidents.c.key == raised.incident.key, incidents.c.occurrence == raised.occurrence)
     with engine.begin() as connection:
+        # A change of nothing takes the row's lock first: what another sender entered meanwhile is kept.
+        connection.execute(sa.update(incidents).where(*this).values(delivered_to=incidents.c.delivered_to))
+        standing = connection.execute(sa.select(incidents.c.delivered_to, incidents.c.delivered_at).where(*this)).one()
+        took = raised.delivered_to | set(took) | set(filter(None, standing.delivered_to.split(",")))
+        delivered_at = standing.delivered_at or (at if delivered else None)
+        values = {"delivered_to": ",".join(sorted(took)), "delivered_at": delivered_at, **more}
         connection.execute(sa.update(incidents).where(*this).values(**values))
 
 

@@ -136,10 +136,11 @@ def no_night(engine: sa.Engine, locks: Path) -> Iterator[None]:
                 raise NightLocked(_WHOLE.format(who=_holder(connection, _EVERY_NIGHT)))
             yield
         return
-    with _gate(locks), ExitStack() as stack:
+    with _gate(locks):  # nobody passes it meanwhile: so each lock need only be free once
         for lock in sorted(locks.glob("*.lock")):
             if lock.name != _GATE:
-                stack.enter_context(_file_lock(lock, _WHOLE))
+                with _file_lock(lock, _WHOLE):
+                    pass
         yield
 
 
@@ -180,7 +181,10 @@ def _file_lock(path: Path, busy: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        who = holder.read_text(encoding="utf-8") if holder.exists() else ""
+        try:
+            who = holder.read_text(encoding="utf-8")
+        except FileNotFoundError:  # it has just ended
+            who = ""
         raise NightLocked(busy.format(who=who or "another process")) from None
     try:
         holder.write_text(_me(), encoding="utf-8")
@@ -230,12 +234,13 @@ def end(
         connection.execute(change.values(status=status, ended_at=at, reason=reason, summary=summary))
 
 
-def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime) -> list[str]:
-    """Close nights of this date that still stand as running; whoever holds the lock knows that they were killed.
+def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime, kind: str | None = None) -> list[str]:
+    """Close nights and retrains of this date that stand as running: whoever holds the lock knows they were killed.
 
-    Returns the orchestrator's run identifiers of those that had one.
+    `kind`: only those. Returns the orchestrator's run identifiers of those that had one.
     """
-    orphans = (nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == RUNNING)
+    orphans = [nights.c.realm == realm, nights.c.as_of == as_of, nights.c.status == RUNNING]
+    orphans += [] if kind is None else [nights.c.kind == kind]
     with engine.begin() as connection:
         runs = connection.scalars(sa.select(nights.c.run_id).where(*orphans)).all()
         reason = "killed before its end; closed by the next start"
@@ -245,22 +250,27 @@ def close_orphans(engine: sa.Engine, realm: str, as_of: dt.date, at: dt.datetime
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A night that stands as running while nobody runs it; `run_id` is the orchestrator's name for it, if any."""
+    """A night or retrain that stands as running while nobody runs it.
+
+    `run_id` is the orchestrator's name for it, if any.
+    """
 
     realm: str
     as_of: dt.date
     run_id: str | None
+    kind: str
 
 
 def killed(engine: sa.Engine, locks: Path) -> list[Killed]:
-    """Nights that were killed before their end and not started again since, oldest first.
+    """Nights and retrains that were killed before their end and not started again since, oldest first.
 
     Each lock is held for the moment in which the night is looked at; only nights that look killed are.
     """
-    wanted = sa.select(nights.c.realm, nights.c.as_of, nights.c.run_id).where(nights.c.status == RUNNING)
+    columns = (nights.c.realm, nights.c.as_of, nights.c.run_id, nights.c.kind)
+    wanted = sa.select(*columns).where(nights.c.status == RUNNING)
     found: list[Killed] = []
     with engine.connect() as connection:
-        suspected = sorted({(realm, as_of) for realm, as_of, _ in connection.execute(wanted)}, key=lambda one: one[1])
+        suspected = sorted({(realm, as_of) for realm, as_of, *_ in connection.execute(wanted)}, key=lambda one: one[1])
     for realm, as_of in suspected:
         try:
             with held(engine, locks, realm, as_of), engine.connect() as connection:
@@ -321,7 +331,10 @@ def realms(engine: sa.Engine) -> list[str]:
 
 
 def done_dates(engine: sa.Engine, realm: str) -> set[dt.date]:
-    """As-of dates of the finished nights of `realm`."""
-    wanted = sa.select(nights.c.as_of).where(nights.c.realm == realm, nights.c.status == DONE, nights.c.kind == NIGHT)
+    """As-of dates of `realm` on which all is done: the night, and the retrain where one was begun."""
+    wanted = sa.select(nights.c.as_of, nights.c.kind, nights.c.status).where(nights.c.realm == realm)
     with engine.connect() as connection:
-        return set(connection.scalars(wanted))
+        rows = connection.execute(wanted).tuples().all()
+    done = {(as_of, kind) for as_of, kind, status in rows if status == DONE}
+    begun = {(as_of, kind) for as_of, kind, _ in rows}
+    return {as_of for as_of, kind in done if kind == NIGHT and not {(as_of, RETRAIN)} & (begun - done)}
