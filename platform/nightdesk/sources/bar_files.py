@@ -41,7 +41,7 @@ def located_bars(content: bytes, name: str, form: BarForm, *, may_be_empty: bool
     return table.cells.select(
         _cased(symbols, form).alias(SYMBOL),
         days_of(table, columns[DATE], form.date_format).alias(DATE),
-        *(numbers_of(table, columns[column], form).alias(column) for column in form.values),
+        *numbers_of(table, {column: columns[column] for column in form.values}, form),
         pl.lit(name).alias(FILE),
         LINE,
     )
@@ -82,8 +82,9 @@ def settled(parts: Sequence[pl.DataFrame], form: BarForm) -> pl.DataFrame:
         whole = whole.filter(pl.col(DATE) >= form.first_day)
     if form.row_faults == "refuse":
         _refuse_row_faults(whole)
-    divided = (_divided(whole.get_column(price), form.price_divisor) for price in PRICES)
-    bars = whole.with_columns(*divided).select(*BARS).sort(*_KEY, maintain_order=True)
+    if form.price_divisor != 1:
+        whole = whole.with_columns(_divided(whole.get_column(price), form.price_divisor) for price in PRICES)
+    bars = whole.select(*BARS).sort(*_KEY, maintain_order=True)
     if not bars.is_empty():
         span(bars, form.calendar)
     return bars
@@ -185,7 +186,7 @@ def _wide(field: str, content: bytes, name: str, form: BarForm) -> pl.DataFrame:
     return long.select(
         _cased(pl.col(SYMBOL), form).alias(SYMBOL),
         pl.col(date).alias(DATE),
-        numbers_of(unfolded, field, form).alias(field),
+        *numbers_of(unfolded, {field: field}, form),
         pl.lit(name).alias(f"{FILE} {field}"),
         pl.col(LINE).alias(f"{LINE} {field}"),
     ).filter(pl.col(field).is_not_null())

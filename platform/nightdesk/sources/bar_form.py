@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -52,6 +53,11 @@ class BarForm(BaseModel):
     publication_lag_minutes: int = Field(120, ge=0, le=20_160, description="From the close until bars can be used")
     basis: KnowledgeBasis = Field(RULE, description="When a row counts as known: by the rule, or observed on arrival")
     restate_days: int = Field(0, ge=0, le=2520, description="Past trading days asked for again with each new day")
+
+    @field_validator("columns", "missing", mode="before")
+    @classmethod
+    def _read_json(cls, value: Any) -> Any:
+        return from_json(value)
 
     @field_validator("date_format")
     @classmethod
@@ -123,6 +129,16 @@ class BarForm(BaseModel):
             live=live,
             restate_days=self.restate_days,
         )
+
+
+def from_json(value: Any) -> Any:
+    """A table or list that an environment variable gives as JSON; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('must be JSON where it is text, like {"close": "Adj Close"}') from None
 
 
 Form = TypeVar("Form", bound=BarForm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
@@ -26,60 +27,72 @@ def days_of(table: RawTable, column: str, date_format: str | None) -> pl.Series:
 
     Raises SourceBroken for a cell that is empty or no date, and for a time of day: bars of hours have no table yet.
     """
-    dtype = table.cells.schema[column]
+    dtype, text = table.cells.schema[column], text_of(table, column)
     if dtype == pl.Date:
-        day = moment = pl.col(column)
+        moment = pl.col(column)
     elif isinstance(dtype, pl.Datetime):
-        day, moment = pl.col(column).dt.date(), pl.col(column).dt.replace_time_zone(None)
+        moment = pl.col(column).dt.replace_time_zone(None)
+    elif date_format is None:
+        moment = text.str.replace(_MIDNIGHT, "").str.to_date("%Y-%m-%d", strict=False)
     else:
-        text = text_of(table, column)
-        if date_format is None:
-            day = text.str.replace(_MIDNIGHT, "").str.to_date("%Y-%m-%d", strict=False)
-            moment = day
-        else:
-            moment = text.str.to_datetime(date_format, strict=False).dt.replace_time_zone(None)
-            day = moment.dt.date()
-    read = table.cells.select(LINE, text_of(table, column).alias("got"), day.alias("day"), moment.alias("at"))
-    for line, got in read.filter(pl.col("day").is_null()).select(LINE, "got").head(1).iter_rows():
-        if got is not None and date_format is None and _TIMED.match(got):
-            raise _of_hours(table, line, got)
-        raise SourceBroken(
-            f"a date must be written as {date_format or 'YYYY-MM-DD'}, got "
-            f"{'an empty cell' if got is None else shown(got)} in {table.place(line)}: mend it, or set date_format"
-        )
-    midnight = pl.col("at").cast(pl.Datetime("us")) == pl.col("day").cast(pl.Datetime("us"))
-    for line, got in read.filter(~midnight).select(LINE, "got").head(1).iter_rows():
+        moment = text.str.to_datetime(date_format, strict=False).dt.replace_time_zone(None)
+    at = moment.cast(pl.Datetime("us")).alias("at")
+    read = table.cells.select(at, at.dt.truncate("1d").alias("day"))
+    if read.get_column("at").equals(read.get_column("day"), check_names=False) and not read["day"].has_nulls():
+        return read.get_column("day").cast(pl.Date)
+    wrong = read.with_columns(table.cells.select(LINE, text.alias("got"))).filter(
+        pl.col("at").is_null() | (pl.col("at") != pl.col("day"))
+    )
+    line, got, timed = wrong.select(LINE, "got", pl.col("at").is_not_null()).row(0)
+    if timed or (got is not None and date_format is None and _TIMED.match(got)):
         raise _of_hours(table, line, got)
-    return read.get_column("day")
+    raise SourceBroken(
+        f"a date must be written as {date_format or 'YYYY-MM-DD'}, got "
+        f"{'an empty cell' if got is None else shown(got)} in {table.place(line)}: mend it, or set date_format"
+    )
 
 
-def numbers_of(table: RawTable, column: str, form: BarForm) -> pl.Series:
-    """Cells as Float64: numbers, or text in the form's way of writing them; empty and `missing` ones are null.
+def numbers_of(table: RawTable, headers: Mapping[str, str], form: BarForm) -> pl.DataFrame:
+    """Columns of Float64 by the names of `headers`: numbers as they are, or text in the form's way of writing them.
 
-    Scientific notation is a number like any other (1.2E+06). Raises SourceBroken for text that is no number, and says
-    so where it is one with thousands separators that the form does not know.
+    Empty cells and those that mean a missing value are null. Scientific notation is a number like any other (1.2E+06).
+    Raises SourceBroken for text that is no number, and says so where it is one with thousands separators that the form
+    does not know.
     """
-    dtype = table.cells.schema[column]
-    if dtype.is_numeric():
-        return table.cells.get_column(column).cast(pl.Float64)
-    if not isinstance(dtype, pl.String | pl.Categorical | pl.Null):
-        raise SourceBroken(
-            f"column {shown(column)} of {table.name} must hold numbers, got {dtype}: map another column, or mend it"
-        )
-    text = text_of(table, column)
-    text = pl.when(~text.is_in(list(form.missing))).then(text)
-    plain: pl.Expr = text
+    for header in headers.values():
+        dtype = table.cells.schema[header]
+        if not (dtype.is_numeric() or isinstance(dtype, pl.String | pl.Categorical | pl.Null)):
+            raise SourceBroken(
+                f"column {shown(header)} of {table.name} must hold numbers, got {dtype}: map another column, or mend it"
+            )
+    read = table.cells.select(_number(table, header, form).alias(name) for name, header in headers.items())
+    texts = {name: header for name, header in headers.items() if not table.cells.schema[header].is_numeric()}
+    got = table.cells.select(_present(table, header, form).alias(name) for name, header in texts.items())
+    for name, header in texts.items():
+        if got[name].null_count() != read[name].null_count():
+            wrong = table.cells.select(LINE, got[name].alias("got")).filter(
+                got[name].is_not_null() & read[name].is_null()
+            )
+            raise _no_number(table, header, *wrong.row(0), form)
+    return read
+
+
+def _present(table: RawTable, header: str, form: BarForm) -> pl.Expr:
+    """The text of cells that have a value."""
+    text = text_of(table, header)
+    return pl.when(~text.is_in(list(form.missing))).then(text)
+
+
+def _number(table: RawTable, header: str, form: BarForm) -> pl.Expr:
+    if table.cells.schema[header].is_numeric():
+        return pl.col(header).cast(pl.Float64)
+    plain: pl.Expr = _present(table, header, form)
     if form.thousands is not None:
         plain = plain.str.replace_all(form.thousands, "", literal=True)
     if form.decimal != ".":
         # A point in such a file is no decimal sign: 1.234 would be read as a thousandth of what it says.
         plain = pl.when(~plain.str.contains(".", literal=True)).then(plain.str.replace(form.decimal, ".", literal=True))
-    read = table.cells.select(LINE, text.alias("got"), plain.cast(pl.Float64, strict=False).alias("number"))
-    for line, got in (
-        read.filter(pl.col("got").is_not_null() & pl.col("number").is_null()).head(1).select(LINE, "got").iter_rows()
-    ):
-        raise _no_number(table, column, line, got, form)
-    return read.get_column("number")
+    return plain.cast(pl.Float64, strict=False)
 
 
 def _no_number(table: RawTable, column: str, line: int, got: str, form: BarForm) -> SourceBroken:

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ class Downloader:
         """Take the URL whose origin may have the keys; `sleep` waits so many seconds."""
         self._limits, self._keys, self._sleep = limits, keys, sleep
         self._one_at_a_time = threading.Lock()
-        self._next = self._not_before = 0.0
+        self._not_before = 0.0
+        pace = _Pace(limits.requests_per_second, sleep)
         url = httpx.URL(origin)
         proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
         self._client = httpx.Client(
@@ -102,8 +104,9 @@ class Downloader:
             follow_redirects=True,
             max_redirects=5,
             headers={"User-Agent": "nightdesk", "Accept-Encoding": "identity"},
-            event_hooks={"request": [lambda _request: self._pace()]},
+            event_hooks={"request": [pace.wait]},
         )
+        weakref.finalize(self, self._client.close)
 
     def get(self, url: str, known: Validators = Validators()) -> Answer:
         """Ask for `url`; one that has not changed since `known` is not sent again.
@@ -162,7 +165,8 @@ class Downloader:
         """Raise unless this is a whole file of a size that may be read."""
         status, shown = response.status_code, masked(str(response.url))
         if status in _AGAIN or status >= 500:
-            raise _Later(f"status {status}", _retry_after(response, date))
+            after = _retry_after(response, date)
+            raise _Later(f"status {status}" + (f" and word to wait {after:.0f} s" if after is not None else ""), after)
         if status in (401, 403):
             raise SourceBroken(f"{shown} must let nightdesk in, got status {status}: look at the key and its rights")
         if status != 200:
@@ -196,17 +200,10 @@ class Downloader:
             f"an answer may have {self._limits.max_bytes} bytes, got {got} from {shown}: raise the option max_mb"
         )
 
-    def _pace(self) -> None:
-        """Wait until the next request is due."""
-        wait = self._next - time.monotonic()
-        if wait > 0:
-            self._sleep(wait)
-        self._next = max(self._next, time.monotonic()) + 1 / self._limits.requests_per_second
-
     def _pause(self, state: tenacity.RetryCallState) -> float:
         asked = _after(state)
         backing_off = tenacity.wait_exponential_jitter(
-            initial=self._limits.wait_s, max=self._limits.patience_s, jitter=self._limits.wait_s
+            multiplier=self._limits.wait_s, max=self._limits.patience_s, jitter=self._limits.wait_s
         )
         return backing_off(state) if asked is None else max(asked, backing_off(state))
 
@@ -216,6 +213,20 @@ class Downloader:
             self._not_before = time.monotonic() + asked
             return True
         return state.attempt_number >= self._limits.attempts
+
+
+class _Pace:
+    """Lets requests through no closer than their rate."""
+
+    def __init__(self, requests_per_second: float, sleep: Callable[[float], None]) -> None:
+        self._gap, self._sleep, self._next = 1 / requests_per_second, sleep, 0.0
+
+    def wait(self, _request: httpx.Request) -> None:
+        """Wait until the next request is due: a redirect's is one too."""
+        wait = self._next - time.monotonic()
+        if wait > 0:
+            self._sleep(wait)
+        self._next = max(self._next, time.monotonic()) + self._gap
 
 
 class _WithKeys(httpx.BaseTransport):

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from nightdesk.errors import SourceBroken
 from nightdesk.sessions import last_trading_day, trading_days, trading_days_before
 from nightdesk.sources.bar_files import fingerprint, located_bars, settled, span
-from nightdesk.sources.bar_form import BarForm, form_of
+from nightdesk.sources.bar_form import BarForm, form_of, from_json
 from nightdesk.sources.download import Downloader, Keys, Limits, Validators, masked
 from nightdesk.sources.source import KnowledgeBasis, SourceFacts
 from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE, MEMBERSHIP, OBSERVED
@@ -70,6 +70,11 @@ class HttpOptions(BarForm):
                 "must hold no secret: name the environment variable that holds it in the option headers or query"
             )
         return text
+
+    @field_validator("headers", "query", mode="before")
+    @classmethod
+    def _read_named(cls, value: Any) -> Any:
+        return from_json(value)
 
     @field_validator("headers", "query")
     @classmethod
