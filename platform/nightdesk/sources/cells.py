@@ -70,10 +70,9 @@ def numbers_of(table: RawTable, headers: Mapping[str, str], form: BarForm) -> pl
     got = table.cells.select(_present(table, header, form).alias(name) for name, header in texts.items())
     for name, header in texts.items():
         if got[name].null_count() != read[name].null_count():
-            wrong = table.cells.select(LINE, got[name].alias("got")).filter(
-                got[name].is_not_null() & read[name].is_null()
-            )
-            raise _no_number(table, header, *wrong.row(0), form)
+            wrong = got[name].is_not_null() & read[name].is_null()
+            line, text = table.cells.select(LINE, got[name].alias("got")).filter(wrong).row(0)
+            raise _no_number(table, header, line, text, form)
     return read
 
 

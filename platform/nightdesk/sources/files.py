@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nightdesk.errors import SourceBroken
 from nightdesk.sources.bar_files import fingerprint, located_bars, located_wide_bars, settled, span, stem
@@ -29,6 +29,11 @@ class FilesOptions(BarForm):
     folder: Path = Field(description="Folder of the files; folders in it are not read")
     pattern: str = Field("*", min_length=1, description="Only files whose name fits it (shell wildcards) are read")
     live: bool = Field(False, description="Whether new bars are expected after each close: a feed that can stop")
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
 
 
 class FilesSource:
