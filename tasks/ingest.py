@@ -12,6 +12,7 @@ from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
 from nightdesk.quality.thresholds import Thresholds
+from nightdesk.sessions import trading_days_before
 from nightdesk.store.files import content_of
 from nightdesk.store.inputs import (
     batch_ending,
@@ -54,26 +55,39 @@ class Ingested:
 
 @nightly_task("fetch")
 def fetch(night: Night) -> FrameRef:
-    """Fetch the bars that the store has not been offered yet, up to tonight."""
-    loaded = last_loaded(night.engine, night.source.facts.name)
-    bars = night.source.bars(None if loaded is None else loaded + ONE_DAY, night.as_of)
-    return save_frame(night.scratch, "batch", bars)
+    """Fetch the bars that the store has not been offered yet, up to tonight, and what the source may have restated."""
+    return save_frame(night.scratch, "batch", night.source.bars(_asked_from(night), night.as_of))
 
 
 @nightly_task("check")
 def check(night: Night, batch: FrameRef) -> Checked:
     """Check the batch; one past its thresholds stops the night here, with every finding at once."""
-    name = night.source.facts.name
-    loaded = last_loaded(night.engine, name)
-    days = night.days(night.source.first_day() if loaded is None else loaded + ONE_DAY)
+    name, calendar = night.source.facts.name, night.source.facts.calendar
+    first = _asked_from(night)
+    days = night.days(night.source.first_day() if first is None else first)
     limits = night.settings.quality
     thresholds = Thresholds(broken_share=limits.max_broken_share, thin_day_share=limits.min_symbol_share)
-    before = None if loaded is None else symbols_on(night.engine, name, loaded)
+    before = None if first is None else symbols_on(night.engine, name, trading_days_before(calendar, first, 1)[0])
     verdict = check_bars(batch.read(), days, thresholds, symbols_before=before)
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
     return Checked(content_of(name, night.as_of), good, broken, verdict.findings)
+
+
+def _asked_from(night: Night) -> dt.date | None:
+    """The first day to ask for: the one after what was offered before, or as many trading days earlier as are restated.
+
+    None asks for everything. A night whose batch was loaded, by itself before a kill or by a later one, has none.
+    """
+    facts = night.source.facts
+    loaded = last_loaded(night.engine, facts.name)
+    if loaded is None:
+        return None
+    after = loaded + ONE_DAY
+    if after > night.as_of or not facts.restate_days:
+        return after
+    return max(trading_days_before(facts.calendar, after, facts.restate_days)[0], night.source.first_day())
 
 
 @stage("load")

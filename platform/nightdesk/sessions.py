@@ -15,8 +15,7 @@ _FIRST = dt.date(1990, 1, 1)
 
 @lru_cache(maxsize=8)
 def _calendar(code: str) -> xc.ExchangeCalendar:
-    if code not in xc.get_calendar_names(include_aliases=True):
-        raise UnknownName.among("exchange calendar", code, xc.get_calendar_names(include_aliases=False))
+    check_calendar(code)
     return xc.get_calendar(code, start=str(_FIRST))
 
 
@@ -26,6 +25,14 @@ def trading_days(code: str, first: dt.date, last: dt.date) -> list[dt.date]:
     _within(code, last)
     calendar = _calendar(code)
     return [day.date() for day in calendar.sessions_in_range(pd.Timestamp(first), pd.Timestamp(last))]
+
+
+def trading_days_before(code: str, day: dt.date, count: int) -> list[dt.date]:
+    """The last `count` trading days of exchange `code` before `day`, ascending; fewer where its calendar begins."""
+    _within(code, day)
+    sessions = _calendar(code).sessions
+    end = int(sessions.searchsorted(pd.Timestamp(day)))
+    return [one.date() for one in sessions[max(0, end - count) : end]]
 
 
 def last_trading_day(code: str, moment: dt.datetime) -> dt.date:
@@ -64,6 +71,12 @@ def session_closes(code: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]
     window = closes.loc[pd.Timestamp(min(days)) : pd.Timestamp(max(days))]
     wanted = set(days)
     return {day.date(): close.to_pydatetime() for day, close in window.items() if day.date() in wanted}
+
+
+def check_calendar(code: str) -> None:
+    """Raise UnknownName, with the nearest known ones, unless `code` names an exchange calendar."""
+    if code not in xc.get_calendar_names(include_aliases=True):
+        raise UnknownName.among("exchange calendar", code, xc.get_calendar_names(include_aliases=False))
 
 
 def check_trading_day(code: str, day: dt.date) -> None:

@@ -22,13 +22,15 @@ class Point:
 
 
 def test_an_unknown_source_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="source must be one of 2 known ones, got 'smaple': choose sample, synthetic"):
+    with pytest.raises(
+        UnknownName, match="source must be one of 4 known ones, got 'smaple': choose files, http, sample, synthetic"
+    ):
         open_source("smaple")
 
 
 def test_an_installed_source_joins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point("mine")] if group == "nightdesk.sources" else [])
-    assert source_names() == ["sample", "synthetic", "mine"]
+    assert source_names() == ["files", "http", "sample", "synthetic", "mine"]
     assert isinstance(open_source("mine"), SampleSource)
 
 

@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from nightdesk.errors import BadSetting, UnknownName
+from nightdesk.sources.files import files
+from nightdesk.sources.http import http
 from nightdesk.sources.sample import SampleSource
 from nightdesk.sources.source import Source, SourceFacts, refuse_unknown_options
 from nightdesk.sources.synthetic import synthetic
@@ -17,6 +19,8 @@ __all__ = ["SOURCES", "Source", "SourceFacts", "open_source", "source_names"]
 ENTRY_POINTS: Final = "nightdesk.sources"
 
 SOURCES: dict[str, Callable[..., Source]] = {
+    "files": files,
+    "http": http,
     "sample": SampleSource,
     "synthetic": synthetic,
 }

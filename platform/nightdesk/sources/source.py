@@ -38,6 +38,8 @@ class SourceFacts:
         The index whose members `membership` gives; None where it gives none.
     live
         Whether new bars are expected after each close; False for what was recorded once, which never comes late.
+    restate_days
+        Trading days already delivered that are asked for again with each new day, so that what was restated arrives.
     """
 
     name: str
@@ -48,6 +50,7 @@ class SourceFacts:
     basis: KnowledgeBasis
     index_name: str | None = None
     live: bool = False
+    restate_days: int = 0
 
 
 class Source(Protocol):
