@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.disk import on_disk
+from nightdesk.disk import check_writable, on_disk
 from nightdesk.errors import DataRefused, DiskTrouble, NightDone, NothingServed, StoreBusy
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
@@ -42,8 +42,9 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
 
     `run_id` is the orchestrator's name for this run; `clock` gives UTC. What an earlier night published counts as stale
     from now on: its decisions have been filled, or should have been. Raises NightLocked where the date is running,
-    NightDone where it is done and training was asked for.
+    NightDone where it is done and training was asked for, DiskTrouble before any work where the home cannot be written.
     """
+    check_writable(night.home.root)
     with on_disk(night.home.root), nights.held(night.engine, night.home.locks, night.realm, night.as_of):
         engine = night.engine
         done = nights.done_summary(engine, night.realm, night.as_of)
@@ -78,6 +79,7 @@ def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Start
     The summary stands there already where that data was trained on before, by its night or by a retrain: the same data,
     code and seeds would give the same models. What is published stays as it is. Raises NightLocked where the date runs.
     """
+    check_writable(night.home.root)
     with on_disk(night.home.root), nights.held(night.engine, night.home.locks, night.realm, night.as_of):
         engine = night.engine
         done = nights.done_summary(engine, night.realm, night.as_of, nights.RETRAIN)
