@@ -49,11 +49,15 @@ def main() -> None:
         later = isinstance(error, TransientError | NightLocked)
         _fail(str(error), BUSY if later else USAGE)
     except httpx.HTTPError as error:
-        _fail(
-            f"the Prefect server must answer until a run has ended, got {type(error).__name__}: what was done stands "
-            "(nightdesk history); start the server, then start this again",
-            BUSY,
+        print(
+            f"nightdesk: the Prefect server must answer until a run has ended, got {type(error).__name__}: "
+            "what was done stands (nightdesk history); start the server, then start this again",
+            file=sys.stderr,
         )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Prefect would first try for minutes to hand over, one by one, the events that nobody takes.
+        os._exit(BUSY)
     # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -17,12 +17,32 @@ import httpx
 from command_line import CommandLine, command_line, wait_until
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A Prefect server's API, and a home whose commands use it."""
 
     api: str
     line: CommandLine
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        port = self.line.environment["PREFECT_SERVER_API_PORT"]
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        ours = {name: value for name, value in self.line.environment.items() if name.startswith("PREFECT_")}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, **ours, "DO_NOT_TRACK": "true"}, stdout=log, stderr=log
+            )
+        wait_until(lambda: _healthy(self.api), "the start of the server")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it, or kill it at once, as a crash would."""
+        if self.process is not None:
+            (self.process.kill if kill else self.process.terminate)()
+            self.process.wait(timeout=30)
+            self.process = None
 
     def post(self, path: str, **body: Any) -> Any:
         """Ask the server's API; one whose SQLite is busy says 503, and is asked again, as Prefect's client does."""
@@ -55,15 +75,12 @@ def prefect_server(folder: Path, **environment: str) -> Iterator[Server]:
         "DO_NOT_TRACK": "true",
     }
     (folder / "prefect").mkdir(parents=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+    server = Server(api, command_line(folder / "line", **own, **environment), folder)
     try:
-        wait_until(lambda: _healthy(api), "the start of the server")
-        yield Server(api, command_line(folder / "line", **own, **environment))
+        server.start()
+        yield server
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        server.stop()
 
 
 def _healthy(api: str) -> bool:
