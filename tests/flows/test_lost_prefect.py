@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from typing import Any
 import pytest
 from command_line import stages_done, wait_until
 from logical_state import differences, logical_state
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_server import Server, prefect_server
+from receivers import free_port
 from small_nights import choose_home, market_days, run_night
+
+from flows.approval import _ask_in_prefect
+from nightdesk.errors import ServerTrouble
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -57,6 +63,12 @@ def test_a_night_goes_on_without_its_server_and_says_so_where_that_stays_away(
     assert "the Prefect server must answer until a run has ended, got ConnectError: what was done stands" in last
     assert differences(logical_state(server.line.home), two_undisturbed_nights) == []
     assert "This night was done before" in server.line.run("nightly", "--as-of", str(DAY))
+
+
+def test_a_question_to_a_server_that_went_away_is_trouble_with_that_server() -> None:
+    api = f"http://127.0.0.1:{free_port()}/api"
+    with temporary_settings({PREFECT_API_URL: api}), pytest.raises(ServerTrouble, match="while a person is asked"):
+        _ask_in_prefect(uuid.uuid4(), "May these models serve?", 1, lambda: False)
 
 
 @pytest.mark.chaos

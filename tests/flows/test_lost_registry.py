@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from test_replay import NOW
 from nightdesk.errors import RegistryUnavailable
 from nightdesk.faults import listening
 from nightdesk.models import reaching
-from nightdesk.models.artifacts import Tracking, registered_models
 from nightdesk.operations.doctor import examine
 from nightdesk.publish.publication import PUBLISHED, STALE, latest
 from nightdesk.settings import read_settings
@@ -107,19 +105,6 @@ def test_the_doctor_asks_a_server_that_hangs_by_a_quick_look_and_not_by_mlflows_
         checks = {one.name: one for one in examine(read_settings(), NOW)}
     assert not checks["registry"].sound
     assert checks["registry"].finding.startswith(f"the registry must answer, got 'no answer in time' from {uri}")
-
-
-def test_a_user_may_be_more_patient_and_else_mlflows_client_is_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in reaching.PATIENCE:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with hanging_server() as uri, pytest.raises(RegistryUnavailable):
-        registered_models(Tracking(uri, None, "live"))
-    kept = {name: os.environ[name] for name in reaching.PATIENCE}
-    assert kept == {**reaching.PATIENCE, "MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 def killing(server: MlflowServer, wanted: str) -> Any:
