@@ -7,9 +7,11 @@ import logging
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -19,6 +21,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Paused, Running
 from pydantic import Field
 
+from nightdesk.errors import ServerTrouble
 from nightdesk.faults import reach
 from nightdesk.operations.approval import question, to_approve
 from nightdesk.operations.night import Night
@@ -93,8 +96,25 @@ def _ask_in_prefect(run_id: UUID, text: str, seconds: int, answered: Callable[[]
     """Pause the run, and wait for the form, for an answer in the store, or for the end of the time.
 
     Prefect's own `pause_flow_run` is not enough: once its time is over, the server lets a paused run only fail. So the
-    server is given more time than the night waits, and the night itself goes on before that.
+    server is given more time than the night waits, and the night itself goes on before that. Raises ServerTrouble where
+    the server goes away: started again, the night asks again.
     """
+    with _server_answering():
+        return _pause_and_wait(run_id, text, seconds, answered)
+
+
+@contextmanager
+def _server_answering() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise ServerTrouble(
+            f"the Prefect server must answer while a person is asked, got {type(error).__name__}: start it, then start "
+            "the night again"
+        ) from error
+
+
+def _pause_and_wait(run_id: UUID, text: str, seconds: int, answered: Callable[[], bool]) -> Reply:
     # A key is good for one pause of a run, and a run that is tried again asks again.
     paused: State[None] = Paused(timeout_seconds=seconds + GRACE_S, pause_key=f"approval-{uuid4().hex[:8]}")
     keys = keyset_from_paused_state(paused)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NoReturn, cast
 import httpx
 import typer
 
+from nightdesk.disk import check_writable, on_disk
 from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, ServerTrouble, TransientError
 from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
@@ -48,6 +49,16 @@ def main() -> None:
     except NightdeskError as error:
         later = isinstance(error, TransientError | NightLocked)
         _fail(str(error), BUSY if later else USAGE)
+    except httpx.HTTPError as error:
+        print(
+            f"nightdesk: the Prefect server must answer until a run has ended, got {type(error).__name__}: "
+            "what was done stands (nightdesk history); start the server, then start this again",
+            file=sys.stderr,
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Prefect would first try for minutes to hand over, one by one, the events that nobody takes.
+        os._exit(BUSY)
     # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -61,7 +72,8 @@ def _prepare() -> Settings:
     settings = read_settings()
     home = Home(settings.home)
     try:
-        prepare_environment(home)
+        with on_disk(home.root):
+            prepare_environment(home)
     except OSError as error:
         raise BadSetting(f"home must be a folder that can be made, got {home.root}: {error.strerror}") from None
     stop_orphaned_servers(home)
@@ -101,8 +113,10 @@ def nightly(
     from tasks.reporting import NightSummary
 
     asked = None if as_of is None else as_of.date()
-    # Planned here first, so that a wrong date, or a night that runs already, is one line before any server is started.
+    # Planned here first, so that a wrong date, a night that runs already, or a full disk is one line before any server
+    # is started.
     with told_if_failed(settings, LIVE, asked, in_run=False):
+        check_writable(settings.home)
         planned = plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
         with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
             done = done_summary(planned.engine, LIVE, planned.as_of)

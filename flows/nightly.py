@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
-from nightdesk.errors import NightLocked
+from nightdesk.errors import NightLocked, TransientError
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
@@ -115,11 +115,18 @@ def stages(night: Night) -> NightSummary:
 
 
 def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:
-    """Fit every recipe at every horizon, beside the baselines; a fit that fails fails alone, and its name is told."""
+    """Fit every recipe at every horizon, beside the baselines; a fit that fails fails alone, and its name is told.
+
+    Not so where a registry, store or disk failed it: that would be the night's models by chance, and ends the night.
+    """
     wanted = [(recipe, horizon) for horizon in night.settings.horizons for recipe in night.settings.training.recipes]
-    states = {
-        f"{name} h{horizon}": fit(night, table, bars, name, horizon, return_state=True) for name, horizon in wanted
-    }
+    states: dict[str, State[Tested]] = {}
+    for name, horizon in wanted:
+        state = fit(night, table, bars, name, horizon, return_state=True)
+        error = state.result(raise_on_failure=False)
+        if isinstance(error, TransientError):
+            raise error
+        states[f"{name} h{horizon}"] = state
     fitted = tuple(state.result() for state in states.values() if state.is_completed())
     beside = tuple(one for horizon in night.settings.horizons for one in baselines(night, table, bars, horizon))
     return fitted + beside, tuple(name for name, state in states.items() if not state.is_completed())

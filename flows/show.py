@@ -41,7 +41,7 @@ def console() -> Console:
 
 def follow_progress(quiet: bool) -> None:
     """Show each stage on standard error as it ends; Prefect's own lines go to its records, not to the screen."""
-    for prefect in (logging.getLogger(), logging.getLogger("prefect")):
+    for prefect in (logging.getLogger(), logging.getLogger("prefect"), logging.getLogger("prefect._internal")):
         for own in prefect.handlers:
             own.setLevel(logging.CRITICAL)
     log = logging.getLogger("nightdesk")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
@@ -28,6 +30,8 @@ from nightdesk.tables import HORIZON
 from tasks.ingest import Ingested
 from tasks.serving import Logged
 from tasks.stage import nightly_task, stage
+
+_log = logging.getLogger("nightdesk.night")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,10 @@ def summarise(
         served.approvals,
     )
     if FlowRunContext.get() is not None:
-        _leave_artifacts(night, ingested, summary)
+        try:
+            _leave_artifacts(night, ingested, summary)
+        except httpx.HTTPError as error:  # what is only shown there must not fail a night that has published
+            _log.warning("the run's page lacks its artifacts: the Prefect server gave %s", type(error).__name__)
     return summary
 
 

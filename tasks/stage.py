@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from pydantic import TypeAdapter
 
+from nightdesk.disk import on_disk
 from nightdesk.errors import is_transient
 from nightdesk.faults import reach
 from nightdesk.operations.night import Night
@@ -68,7 +69,8 @@ def stage(
                 return record
             reach(f"{shown}:begin")
             began = time.perf_counter()
-            record = body(night, *args, **kwargs)
+            with on_disk(night.home.root):
+                record = body(night, *args, **kwargs)
             seconds = time.perf_counter() - began
             reach(f"{shown}:written")
             ledger.record(night.engine, key, returned.dump_json(record).decode(), seconds, dt.datetime.now(dt.UTC))

@@ -4,6 +4,8 @@ NightdeskError
 ├── TransientError
 │   ├── SourceUnavailable     a provider did not answer, or answered "later"
 │   ├── StoreBusy             the store does not answer, or another writer holds it
+│   ├── RegistryUnavailable   the registry of runs and models, or what it keeps them in, does not answer
+│   ├── DiskTrouble           a disk is full, read-only or broken
 │   └── ServerTrouble         a server of this machine cannot be started, or does not answer
 └── PermanentError
     ├── BadInput              a user's argument: option, symbol, date
@@ -44,6 +46,14 @@ class SourceUnavailable(TransientError):
 
 class StoreBusy(TransientError):
     """The store does not answer, or is held by another writer for longer than the wait allows."""
+
+
+class RegistryUnavailable(TransientError):
+    """MLflow's server, its database or its store of artifacts does not answer within its retries."""
+
+
+class DiskTrouble(TransientError):
+    """A disk is full, read-only or broken: what was being written is not there, what was there before is."""
 
 
 class ServerTrouble(TransientError):

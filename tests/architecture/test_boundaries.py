@@ -12,6 +12,8 @@ OUTSIDE = {"sqlite3", "psycopg", "sqlalchemy", "mlflow", "requests", "httpx"}
 MAY_TOUCH_THE_OUTSIDE = (
     *("sources", "store", "tuning", "publish", "report", "alerts", "operations", "serving"),
     "models/artifacts.py",
+    # What MLflow raises, as errors of ours: part of the same boundary.
+    "models/reaching.py",
     # The code that MLflow itself runs to serve a model: it cannot but import MLflow.
     "models/served.py",
     "promotion/champion.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import os
 import shutil
@@ -100,14 +101,15 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 120) -> Non
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
-def stages_done(home: Path) -> set[str]:
-    """Stages in the ledger of a home that another process may be making just now."""
+def stages_done(home: Path, as_of: dt.date | None = None) -> set[str]:
+    """Stages in the ledger of a home that another process may be making just now; of one night, or of all."""
     if not (home / "store.db").exists():
         return set()
     engine = sa.create_engine(f"sqlite:///{home / 'store.db'}")
     try:
         with engine.connect() as connection:
-            return set(connection.scalars(sa.text("SELECT stage FROM stages")))
+            found = connection.execute(sa.text("SELECT stage, as_of FROM stages")).all()
+            return {stage for stage, of in found if as_of in (None, dt.date.fromisoformat(of))}
     except sa.exc.OperationalError:
         return set()
     finally:

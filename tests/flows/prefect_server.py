@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,36 @@ def ask(method: str, url: str, **more: Any) -> httpx.Response:
     return answer.raise_for_status()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A Prefect server's API, and a home whose commands use it."""
 
     api: str
     line: CommandLine
+    folder: Path
+    process: subprocess.Popen[bytes] | None = field(init=False, default=None)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        port = self.line.environment["PREFECT_SERVER_API_PORT"]
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        ours = {name: value for name, value in self.line.environment.items() if name.startswith("PREFECT_")}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, **ours, "DO_NOT_TRACK": "true"}, stdout=log, stderr=log
+            )
+        wait_until(lambda: healthy(self.api), "the start of the server")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it, or kill it at once, as a crash would."""
+        if self.process is not None:
+            (self.process.kill if kill else self.process.terminate)()
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
 
     def post(self, path: str, **body: Any) -> Any:
         """Ask the server's API."""
@@ -80,16 +104,9 @@ def prefect_server(folder: Path, bare: bool = False, **environment: str) -> Iter
     }
     (folder / "prefect").mkdir(parents=True)
     shutil.copy(empty_records(), folder / "prefect/prefect.db")
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+    server = Server(api, command_line(folder / "line", bare, **own), folder)
     try:
-        wait_until(lambda: healthy(api), "the start of the server")
-        yield Server(api, command_line(folder / "line", bare, **own))
+        server.start()
+        yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 SECRET = "hunter2-should-never-be-seen"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk(Server):
     """A Prefect server with our automations on it, and the people's web and mail server."""
 
@@ -68,7 +68,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             server.prefect("work-pool", "create", "nightdesk", "--type", "process")
             server.prefect("--no-prompt", "deploy", "--name", "nightly")
             server.line.run("alerts", "--register")
-            yield Desk(server.api, server.line, web, mail)
+            yield Desk(server.api, server.line, server.folder, web, mail)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from small_nights import market_days
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scheduling(Server):
     """A Prefect server with the deployments of the repository on it."""
 
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
     with prefect_server(tmp_path_factory.mktemp("server"), NIGHTDESK_ROOT=str(ROOT)) as started:
         started.prefect("work-pool", "create", "nightdesk", "--type", "process")
         started.prefect("--no-prompt", "deploy", "--all")
-        yield Scheduling(started.api, started.line)
+        yield Scheduling(started.api, started.line, started.folder)
 
 
 def test_nights_are_scheduled_on_the_evenings_of_the_exchange(server: Scheduling) -> None:

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from nightdesk.errors import ModelBroken
 from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
+from nightdesk.models.reaching import be_patient, reaches
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_GONE = "RESOURCE_DOES_NOT_EXIST"
 _KEY, _NIGHT, _MODEL_URI = "nightdesk.key", "nightdesk.night", "nightdesk.model_uri"
 
 
@@ -72,6 +75,7 @@ def model_name(realm: str, horizon: int) -> str:
     return f"nightdesk-{realm}-h{horizon}"
 
 
+@reaches
 def client(tracking: Tracking) -> MlflowClient:
     """A client of the tracking server, its experiment made; MLflow's own functions speak to that server from now on."""
     own = _opened(tracking)
@@ -88,16 +92,19 @@ def _opened(tracking: Tracking) -> MlflowClient:
     """Open the tracking server once; telemetry is off before MLflow is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    be_patient()
     import mlflow
 
-    # MLflow sets its own logger up when it is imported.
+    # MLflow sets its own logger up when it is imported. What it cannot do is raised, and need not be told twice.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     own = mlflow.MlflowClient(tracking.uri, tracking.uri)
     if own.get_experiment_by_name(_experiment(tracking)) is None:
         own.create_experiment(_experiment(tracking), artifact_location=tracking.artifacts)
     return own
 
 
+@reaches
 def close_orphan_runs(tracking: Tracking, night: str) -> int:
     """Mark runs of `night` that still stand as running as killed: their process is gone. Returns their number."""
     orphans = _runs(tracking, f"tags.`{_NIGHT}` = '{night}' and attributes.status = 'RUNNING'")
@@ -106,15 +113,17 @@ def close_orphan_runs(tracking: Tracking, night: str) -> int:
     return len(orphans)
 
 
+@reaches
 def log_runs(tracking: Tracking, runs: Sequence[Run], parent: str | None = None) -> None:
     """Record fits that leave no model (those of a walk-forward), each once; `parent` is the run they belong to."""
-    known = {run.data.tags[_KEY] for run in _finished(tracking, runs[0].night)} if runs else set()
+    known = _recorded(tracking, runs)
     for run in runs:
         if run.key not in known:
             run_id = _start(tracking, run, {"mlflow.parentRunId": parent} if parent else {})
             client(tracking).set_terminated(run_id)
 
 
+@reaches
 def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, example: pl.DataFrame) -> ModelVersion:
     """Record a fit with its model, and register it; found again, not repeated, where that was done before a kill.
 
@@ -124,9 +133,9 @@ def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, exampl
         folder = Path(scratch) / "bundle"
         save_bundle(bundle, folder)
         content = _content(folder)
-        known = [found for found in _finished(tracking, run.night) if found.data.tags[_KEY] == run.key]
-        if known:
-            run_id, uri = known[0].info.run_id, known[0].data.tags[_MODEL_URI]
+        known = _recorded(tracking, [run]).get(run.key)
+        if known is not None:
+            run_id, uri = known.info.run_id, known.data.tags[_MODEL_URI]
         else:
             run_id = _start(tracking, run, {"nightdesk.content": content})
             uri = _log_bundle(run_id, folder, bundle, example)
@@ -136,15 +145,29 @@ def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, exampl
     return _register(tracking, model_name(tracking.realm, horizon), run_id, uri, content, bundle)
 
 
+@reaches
 def load_version(tracking: Tracking, version: ModelVersion) -> Bundle:
-    """Load the bundle of a registered version from our own registry."""
+    """Load the bundle of a registered version from our own registry.
+
+    Raises ModelBroken where the version or its files are gone, RegistryUnavailable where they cannot be reached.
+    """
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     client(tracking)
-    folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+    try:
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+    except (MlflowException, FileNotFoundError) as error:
+        if getattr(error, "error_code", _GONE) != _GONE:
+            raise
+        raise ModelBroken(
+            f"version {version.version} of {version.name} must have its files in MLflow, got "
+            f"{str(error).splitlines()[0]}: restore them, or train again (nightdesk train)"
+        ) from error
     return load_bundle(Path(folder) / "artifacts" / "bundle")
 
 
+@reaches
 def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
     """Load a model as any other program would, by MLflow's own pyfunc; it takes a pandas frame of features."""
     import mlflow
@@ -153,6 +176,7 @@ def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
     return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
 
 
+@reaches
 def registered_models(tracking: Tracking) -> list[int]:
     """Horizons at which the realm has a registered model, sorted."""
     prefix = model_name(tracking.realm, 0)[:-1]
@@ -160,6 +184,7 @@ def registered_models(tracking: Tracking) -> list[int]:
     return sorted(int(name.removeprefix(prefix)) for name in names if name.removeprefix(prefix).isdigit())
 
 
+@reaches
 def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
     """Every fit at `horizon` that has a model, oldest version first; a run that is no version comes last."""
     own, name = client(tracking), model_name(tracking.realm, horizon)
@@ -174,6 +199,7 @@ def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
     return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
 
 
+@reaches
 def remove_version(tracking: Tracking, fit: Fitted) -> None:
     """Take the version of `fit`, if it is one, out of the registry: nobody can be led to it any more."""
     if fit.version is not None:
@@ -181,6 +207,7 @@ def remove_version(tracking: Tracking, fit: Fitted) -> None:
     reach("cleanup:unregistered")
 
 
+@reaches
 def remove_fit(tracking: Tracking, fit: Fitted) -> None:
     """Remove a fit's model files, its logged model, and its run; done in part before, the rest is done."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -203,7 +230,7 @@ def _logged_model(own: MlflowClient, model_id: str) -> Any:
     try:
         return own.get_logged_model(model_id)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code != _GONE:
             raise
         return None
 
@@ -245,9 +272,9 @@ def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str
     own = client(tracking)
     if not own.search_registered_models(f"name='{name}'"):
         own.create_registered_model(name)
-    for known in own.search_model_versions(f"name='{name}'"):
-        if known.run_id == run_id:
-            return ModelVersion(name, str(known.version), run_id, content)
+    known = [int(one.version) for one in _versions(own, name) if one.run_id == run_id]
+    if known:
+        return ModelVersion(name, str(min(known)), run_id, content)
     tags = {
         "recipe": bundle.manifest.recipe,
         "recipe_content": bundle.manifest.recipe_content,
@@ -278,8 +305,21 @@ def _start(tracking: Tracking, run: Run, tags: Mapping[str, str]) -> str:
     return str(started.info.run_id)
 
 
-def _finished(tracking: Tracking, night: str) -> list[Any]:
-    return _runs(tracking, f"tags.`{_NIGHT}` = '{night}' and attributes.status = 'FINISHED'")
+def _recorded(tracking: Tracking, runs: Sequence[Run]) -> dict[str, Any]:
+    """Those of `runs` (of one night) that were recorded before, by key.
+
+    What an attempt left open that lost its server in the middle is closed as killed: it is recorded anew.
+    """
+    if not runs:
+        return {}
+    keys, finished = {run.key for run in runs}, {}
+    for found in _runs(tracking, f"tags.`{_NIGHT}` = '{runs[0].night}'"):
+        key = found.data.tags.get(_KEY)
+        if key in keys and found.info.status == "FINISHED":
+            finished[key] = found
+        elif key in keys and found.info.status == "RUNNING":
+            client(tracking).set_terminated(found.info.run_id, status="KILLED")
+    return finished
 
 
 def _runs(tracking: Tracking, wanted: str) -> list[Any]:

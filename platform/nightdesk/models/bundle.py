@@ -79,12 +79,13 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Load what `save_bundle` wrote; it scores the same. Raises ModelBroken where the folder holds no bundle."""
+    """Load what `save_bundle` wrote; it scores the same. Raises ModelBroken where the folder lacks a file of it."""
     try:
         fields = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
+        return Bundle(manifest, family(manifest.family).load(folder))
+    except FileNotFoundError as error:
+        lacking = Path(error.filename or _MANIFEST).name
         raise ModelBroken(
-            f"a model's folder must hold {_MANIFEST}, got {folder.name}: register the model again"
+            f"a model's folder must hold {lacking}, got none in {folder}: restore it, or train again (nightdesk train)"
         ) from None
-    manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
-    return Bundle(manifest, family(manifest.family).load(folder))

@@ -51,5 +51,5 @@ class GradientBoostingFamily:
         return FittedBooster(lgb.Booster(model_str=booster.model_to_string()))
 
     def load(self, folder: Path) -> FittedBooster:
-        """Read the trees back."""
-        return FittedBooster(lgb.Booster(model_file=folder / _FILE))
+        """Read the trees back; by Python, which says FileNotFoundError where LightGBM would say its own."""
+        return FittedBooster(lgb.Booster(model_str=(folder / _FILE).read_text(encoding="utf-8")))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
-from mlflow.exceptions import MlflowException
 
 from nightdesk.errors import BadSetting, ModelBroken, NightDone, NothingThere
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
@@ -167,6 +166,5 @@ def _check_model(night: Night, decision: Decision) -> None:
     version = ModelVersion(name, decision.version or "", "", decision.content or "")
     try:
         load_version(night.tracking, version)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        raise ModelBroken(f"{named(decision)} needs its model in MLflow, got {reason}: train again") from None
+    except ModelBroken as error:
+        raise ModelBroken(f"{named(decision)} needs its model, and {error}") from None

@@ -15,11 +15,13 @@ from mlflow.exceptions import MlflowException
 from packaging.specifiers import SpecifierSet
 
 from nightdesk.alerts import channels_of
+from nightdesk.disk import check_writable
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
 from nightdesk.models import family, recipe
 from nightdesk.models.artifacts import registered_models
+from nightdesk.models.reaching import ask_server
 from nightdesk.operations.environment import QUIET
 from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
@@ -97,6 +99,7 @@ def _home(settings: Settings) -> str:
     free = shutil.disk_usage(settings.home).free
     if free < ENOUGH_DISK:
         raise _Unsound(f"a night needs {ENOUGH_DISK / 1e9:.0f} GB free, got {free / 1e9:.1f} GB at {settings.home}")
+    check_writable(settings.home)
     return f"{settings.home}, {free / 1e9:.0f} GB free"
 
 
@@ -145,6 +148,7 @@ def _current_store(settings: Settings) -> sa.Engine | None:
 
 def _registry(settings: Settings) -> str:
     tracking = tracking_of(settings, LIVE)
+    ask_server(tracking)
     models = registered_models(tracking)
     return f"{without_password(tracking.uri)}, {len(models)} model(s) registered"
 
@@ -159,6 +163,7 @@ def _served(settings: Settings) -> str:
         raise _Unsound(f"{len(left)} decision(s) wait for confirmation: start the night of {left[0].as_of} again")
     serving = serving_on(engine, LIVE, dt.date.max)
     tracking = tracking_of(settings, LIVE)
+    ask_server(tracking)
     for one in serving:
         named = alias_version(tracking, one.horizon)
         if named != one.version:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.errors import DataRefused, NightDone, NothingServed
+from nightdesk.disk import check_writable, on_disk
+from nightdesk.errors import DataRefused, DiskTrouble, NightDone, NightLocked, NothingServed, StoreBusy
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
 from nightdesk.promotion.champion import reconcile
@@ -41,10 +42,11 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
 
     `run_id` is the orchestrator's name for this run; `clock` gives UTC. What an earlier night published counts as stale
     from now on: its decisions have been filled, or should have been. Raises NightLocked where the date is running,
-    NightDone where it is done and training was asked for.
+    NightDone where it is done and training was asked for, DiskTrouble before any work where the home cannot be written.
     """
-    engine = night.engine
-    with nights.held(engine, night.home.locks, night.realm, night.as_of):
+    check_writable(night.home.root)
+    with on_disk(night.home.root), nights.held(night.engine, night.home.locks, night.realm, night.as_of):
+        engine = night.engine
         done = nights.done_summary(engine, night.realm, night.as_of)
         if done is not None:
             if night.mode == "always":
@@ -58,11 +60,17 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} has begun")
         started, night_id = _begin(night, nights.NIGHT, run_id, clock)
         try:
+            _mend_registry(night)
             yield started
+        except NightLocked:
+            # Another process took the lock that was lost: what is entered and published by now is that one's.
+            raise
         except (Exception, KeyboardInterrupt) as error:
             reason = f"{type(error).__name__}: {error}"
-            _tell(night, error, reason.splitlines()[0])
-            nights.end(engine, night_id, nights.FAILED, clock(), reason)
+            with _as_far_as_it_goes():
+                _tell(night, error, reason.splitlines()[0])
+            with _as_far_as_it_goes():
+                nights.end(engine, night_id, nights.FAILED, clock(), reason)
             raise
         nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
@@ -75,8 +83,9 @@ def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Start
     The summary stands there already where that data was trained on before, by its night or by a retrain: the same data,
     code and seeds would give the same models. What is published stays as it is. Raises NightLocked where the date runs.
     """
-    engine = night.engine
-    with nights.held(engine, night.home.locks, night.realm, night.as_of):
+    check_writable(night.home.root)
+    with on_disk(night.home.root), nights.held(night.engine, night.home.locks, night.realm, night.as_of):
+        engine = night.engine
         done = nights.done_summary(engine, night.realm, night.as_of, nights.RETRAIN)
         if done is not None:
             yield Started([], done)
@@ -88,23 +97,38 @@ def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Start
             return
         started, night_id = _begin(night, nights.RETRAIN, run_id, clock)
         try:
+            _mend_registry(night)
             yield started
         except (Exception, KeyboardInterrupt) as error:
-            nights.end(engine, night_id, nights.FAILED, clock(), f"{type(error).__name__}: {error}")
+            with _as_far_as_it_goes():
+                nights.end(engine, night_id, nights.FAILED, clock(), f"{type(error).__name__}: {error}")
             raise
         nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
 
 
 def _begin(night: Night, kind: str, run_id: str | None, clock: Clock) -> tuple[Started, str]:
-    """Mend what killed starts of this date left, then enter this one as running."""
+    """Mend what killed starts of this date left in the store, then enter this one as running."""
     orphans = nights.close_orphans(night.engine, night.realm, night.as_of, clock())
     if orphans:
         _log.warning("closed %d killed start(s) of this night", len(orphans))
+    return Started(orphans), nights.begin(night.engine, night.key, run_id, clock(), kind)
+
+
+def _mend_registry(night: Night) -> None:
+    """Mend what killed nights left in the registry: after this one was entered, so that it fails where none answers."""
     close_orphan_runs(night.tracking, night_tag(night.realm, night.as_of))
     for decision in reconcile(night.engine, night.tracking):
         _log.warning("carried out the decision of %s for horizon %d", decision.as_of, decision.horizon)
-    return Started(orphans), nights.begin(night.engine, night.key, run_id, clock(), kind)
+
+
+@contextmanager
+def _as_far_as_it_goes() -> Iterator[None]:
+    """What made the night fail may keep its end from being written too: the next start mends that, and it is told."""
+    try:
+        yield
+    except (DiskTrouble, StoreBusy, OSError) as error:
+        _log.warning("the night's end could not be entered: %s", error)
 
 
 def _trained(night: Night) -> bool:

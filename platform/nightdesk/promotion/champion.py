@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from nightdesk.faults import reach
 from nightdesk.models.artifacts import Tracking, client, model_name
+from nightdesk.models.reaching import reaches, reaching
 from nightdesk.store import decisions
 from nightdesk.store.decisions import MOVING, Decision
 
@@ -36,6 +37,7 @@ def reconcile(engine: sa.Engine, tracking: Tracking) -> list[Decision]:
     return left
 
 
+@reaches
 def alias_version(tracking: Tracking, horizon: int) -> str | None:
     """The version that the `champion` alias names at a horizon; None where the registry says there is none."""
     try:
@@ -52,6 +54,7 @@ def _finish(engine: sa.Engine, tracking: Tracking, decision: Decision) -> None:
     # Asked again: a night of a later date may have been served since this one decided.
     if decision.action in MOVING and decision.moves_alias and decision.version is not None and not later:
         name = model_name(decision.realm, decision.horizon)
-        client(tracking).set_registered_model_alias(name, CHAMPION, decision.version)
+        with reaching(tracking):
+            client(tracking).set_registered_model_alias(name, CHAMPION, decision.version)
         reach("promote:alias")
     decisions.confirm(engine, decision)

@@ -18,8 +18,8 @@ import polars as pl
 import polars.selectors as cs
 import sqlalchemy as sa
 
-from nightdesk.errors import StoreBusy
 from nightdesk.store.copying import copy_in, copy_out, copy_text_in
+from nightdesk.store.refusals import of_sqlite
 from nightdesk.store.schema import Utc, microseconds
 
 _INSTANT = "%Y-%m-%d %H:%M:%S.%6f"
@@ -48,7 +48,7 @@ def append_all(place: Place, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -
     """Append each frame to its table, all in one transaction: every row gets in, or none; returns their number.
 
     Columns are matched by name; a null is NULL, and so is NaN, which SQLite cannot keep. Raises StoreBusy where another
-    writer holds the store for a minute, or the connection is lost.
+    writer holds the store for a minute, or the connection is lost, DiskTrouble where the disk has no room.
     """
     filled = [(table, _ordered(table, frame)) for table, frame in batches if frame.height]
     append = _append_sqlite if place.dialect.name == "sqlite" else _append_postgresql
@@ -56,11 +56,11 @@ def append_all(place: Place, batches: Sequence[tuple[sa.Table, pl.DataFrame]]) -
         with transaction(place) as connection:
             for table, frame in filled:
                 append(connection, table, frame)
-    except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
-        said = str(getattr(error, "orig", error))
-        if "locked" in said or "busy" in said:
-            raise StoreBusy(f"the store must be free to write, got {said}: try again") from error
-        raise
+    except sqlite3.OperationalError as error:  # of the driver, which SQLAlchemy does not see
+        told = of_sqlite(error, str(place.engine.url.database))
+        if told is None:
+            raise
+        raise told from error
     return sum(frame.height for _, frame in filled)
 
 

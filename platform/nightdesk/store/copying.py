@@ -13,7 +13,7 @@ import psycopg
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from nightdesk.errors import StoreBusy
+from nightdesk.store.refusals import of_postgresql
 from nightdesk.store.schema import Utc
 
 _HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
@@ -67,13 +67,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        raise lost(error) from error
-
-
-def lost(error: BaseException) -> StoreBusy:
-    """The error that says that the store did not answer."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return StoreBusy(f"the store must answer, got {reason}: start it, or try again")
+        raise of_postgresql(error) from error
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:

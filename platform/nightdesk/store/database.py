@@ -15,8 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 
+from nightdesk.disk import on_disk
 from nightdesk.errors import BadSetting, StoreBusy
-from nightdesk.store.copying import lost
+from nightdesk.store.refusals import of_postgresql, of_sqlite
 
 BUSY_SECONDS = 60
 _MIGRATING = "SELECT pg_advisory_xact_lock(hashtextextended('nightdesk.migrating', 0))"
@@ -27,7 +28,7 @@ def open_store(url: str) -> sa.Engine:
     """Open the store at SQLAlchemy URL `url`, creating or migrating it first; one engine a URL and process.
 
     Raises BadSetting for a database that is neither a file of SQLite nor PostgreSQL through psycopg, StoreBusy for one
-    that does not answer.
+    that does not answer, DiskTrouble for a file that the disk refuses.
     """
     engine = connect(url)
     try:
@@ -42,9 +43,11 @@ def open_store(url: str) -> sa.Engine:
 def _bring_up(engine: sa.Engine) -> None:
     if engine.dialect.name == "sqlite":
         # Two processes that open a new file at once would both run the first migration.
-        Path(_file(engine)).parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(_file(engine) + ".migrating"):
-            _migrate(engine)
+        file = Path(_file(engine))
+        with on_disk(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{file}.migrating"):
+                _migrate(engine)
     else:
         _migrate(engine)
 
@@ -58,6 +61,7 @@ def connect(url: str) -> sa.Engine:
     if parsed.drivername == "sqlite":
         engine = sa.create_engine(parsed)
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "handle_error", _say_refused)
         return engine
     # A server restarted between two stages is none of their business: a dead connection is replaced unseen.
     engine = sa.create_engine(parsed, pool_pre_ping=True)
@@ -66,11 +70,21 @@ def connect(url: str) -> sa.Engine:
     return engine
 
 
+def _say_refused(context: sa.engine.ExceptionContext) -> None:
+    """Make an error of ours of a file that is busy, or that the disk refuses."""
+    error, engine = context.original_exception, context.engine
+    told = None if engine is None else of_sqlite(error, _file(engine))
+    if told is not None:
+        raise told from error
+
+
 def _say_lost(context: sa.engine.ExceptionContext) -> None:
-    """Make StoreBusy, which is worth a retry, of a connection that broke or could not be made."""
-    unmade = context.connection is None and isinstance(context.original_exception, psycopg.OperationalError)
-    if not context.is_pre_ping and (context.is_disconnect or unmade):
-        raise lost(context.original_exception) from context.original_exception
+    """Make StoreBusy, which is worth a retry, of a connection that broke or could not be made; a full disk is one."""
+    error = context.original_exception
+    unmade = context.connection is None and isinstance(error, psycopg.OperationalError)
+    full = isinstance(error, psycopg.errors.DiskFull)
+    if not context.is_pre_ping and (context.is_disconnect or unmade or full):
+        raise of_postgresql(error) from error
 
 
 def _checked(url: str) -> sa.URL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -13,22 +14,25 @@ from typing import Any
 
 import polars as pl
 
+from nightdesk.disk import on_disk
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; on success it is flushed to disk and takes the name in one step.
 
-    Killed at any moment, `path` is either what it was before or whole.
+    Killed at any moment, `path` is either what it was before or whole. Raises DiskTrouble where the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with on_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield aside
+            with aside.open("rb") as written:
+                os.fsync(written.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -39,8 +43,11 @@ def write_json(path: Path, document: Any) -> None:
 
 def write_frame(path: Path, frame: pl.DataFrame) -> None:
     """Write `frame` as Parquet (lz4), atomically."""
+    # Made in memory: of a disk that refuses, polars says no more than a sentence, and Python the number of the error.
+    made = io.BytesIO()
+    frame.write_parquet(made, compression="lz4")
     with replacing(path) as aside:
-        frame.write_parquet(aside, compression="lz4")
+        aside.write_bytes(made.getbuffer())
 
 
 def content_of(*parts: object) -> str:

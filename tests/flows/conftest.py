@@ -1,0 +1,20 @@
+"""What several tests of nights compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from logical_state import logical_state
+from small_nights import choose_home, market_days, run_night
+
+
+@pytest.fixture(scope="session")
+def two_undisturbed_nights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The logical state after the last two nights of the small market, both trained, that met nothing."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        choose_home(patch, home)
+        for day in market_days(2):
+            run_night(day, train="always")
+    return logical_state(home)
