@@ -24,6 +24,7 @@ from flows.heard import Heard, emit, event_id, hear, unsent_runs
 from flows.orphans import close_prefect_orphans
 from nightdesk.alerts import Channel, Incident, channels_of, look_at_feed, send_unrecorded, send_waiting
 from nightdesk.alerts import tell as enter
+from nightdesk.concealment import conceal_error, concealed
 from nightdesk.errors import BadInput, NightdeskError, NightDone, NightLocked
 from nightdesk.home import Home
 from nightdesk.operations.night import LIVE, Night
@@ -83,6 +84,7 @@ def told_if_failed(settings: Settings, realm: str, day: dt.date | None, *, in_ru
     except (BadInput, NightDone, NightLocked):
         raise
     except Exception as error:
+        conceal_error(error)
         if not (in_run and _prefect_tells_of_runs()):
             now = dt.datetime.now(dt.UTC)
             tell(settings, _failed(settings, realm, day, error), now)
@@ -128,7 +130,7 @@ def _failed(settings: Settings, realm: str, day: dt.date | None, error: Exceptio
     again = (
         f"nightdesk nightly{asked}" if realm == LIVE else f"nightdesk replay --from {day} --to {day} --realm {realm}"
     )
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = " ".join(concealed(f"{type(error).__name__}: {error}").split())
     return Incident(
         f"{FAILED}/{realm}/{shown}",
         FAILED,

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, NoReturn, cast
 import httpx
 import typer
 
+from flows.secret_blocks import with_secrets
+from nightdesk.concealment import conceal_error, conceal_logs, concealed, without_password
 from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, TransientError
 from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
@@ -47,24 +49,29 @@ def main() -> None:
     except NightdeskError as error:
         later = isinstance(error, TransientError | NightLocked)
         _fail(str(error), BUSY if later else USAGE)
+    except Exception as error:
+        conceal_error(error)
+        raise
     # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"nightdesk: {message}", file=sys.stderr)
+    print(f"nightdesk: {concealed(message)}", file=sys.stderr)
     sys.exit(code)
 
 
-def _prepare() -> Settings:
+def _prepare(*, secrets: bool = True) -> Settings:
+    """Settings and environment of a command; without `secrets`, blocks of Prefect's stay named, and nobody is asked."""
     settings = read_settings()
+    conceal_logs()
     home = Home(settings.home)
     try:
         prepare_environment(home)
     except OSError as error:
         raise BadSetting(f"home must be a folder that can be made, got {home.root}: {error.strerror}") from None
     stop_orphaned_servers(home)
-    return settings
+    return with_secrets(settings) if secrets else settings
 
 
 def _check_server() -> None:
@@ -75,7 +82,11 @@ def _check_server() -> None:
     try:
         httpx.get(f"{url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError as error:
-        _fail(f"PREFECT_API_URL must name a running Prefect server, got {url} ({error}): start it, or unset it", BUSY)
+        _fail(
+            f"PREFECT_API_URL must name a running Prefect server, got {without_password(url)} ({error}): start it, "
+            "or unset it",
+            BUSY,
+        )
 
 
 @app.command()
@@ -193,7 +204,7 @@ def history(
 @app.command()
 def settings() -> None:
     """List every setting: its name, environment variable, value now, and meaning."""
-    current = _prepare()
+    current = _prepare(secrets=False)
     from flows.show import show_settings
 
     show_settings(current)
@@ -288,7 +299,7 @@ def cleanup(
 @app.command()
 def up() -> None:
     """Start the desk on this machine: Prefect's server and worker, MLflow's server, and the deployments."""
-    settings = _prepare()
+    settings = _prepare(secrets=False)
     from flows.servers import exports
     from flows.servers import up as start_desk
 
@@ -302,7 +313,7 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop the desk: every process that `nightdesk up` started and all they started, after a crash too."""
-    settings = _prepare()
+    settings = _prepare(secrets=False)
     from flows.servers import down as stop_desk
 
     stopped = stop_desk(settings)
@@ -317,7 +328,7 @@ def status(
     exports: Annotated[bool, typer.Option("--exports", help="Only print what a shell must set, for eval.")] = False,
 ) -> None:
     """Show what of the desk runs, since when, where and how well, and the disk it uses; exit code 3 unless all run."""
-    settings = _prepare()
+    settings = _prepare(secrets=False)
     from flows.servers import exports as variables
     from flows.servers import stands
     from flows.show import show_status

@@ -8,8 +8,8 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.nightly import now
+from flows.secret_blocks import read_settings
 from nightdesk.operations.doctor import Check
-from nightdesk.settings import read_settings
 from tasks.maintenance import look
 
 

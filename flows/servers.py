@@ -13,6 +13,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
 from flows.automations import register_automations
+from flows.secret_blocks import with_secrets
+from nightdesk.concealment import concealed
 from nightdesk.errors import BadSetting, ServerTrouble
 from nightdesk.home import Home
 from nightdesk.operations.environment import QUIET
@@ -53,9 +55,12 @@ def mlflow_url(settings: Settings) -> str:
 
 
 def exports(settings: Settings) -> dict[str, str]:
-    """What a shell must set so that commands in it use the desk's servers."""
-    tracking = settings.tracking.uri or mlflow_url(settings)
-    return {"PREFECT_API_URL": f"{prefect_url(settings)}/api", "NIGHTDESK_TRACKING__URI": tracking}
+    """What a shell must set so that commands in it use the desk's servers.
+
+    A tracking URI that is set already is left out: the shell has it, and it may hold a password.
+    """
+    api = {"PREFECT_API_URL": f"{prefect_url(settings)}/api"}
+    return api if settings.tracking.uri else {**api, "NIGHTDESK_TRACKING__URI": mlflow_url(settings)}
 
 
 def servers(settings: Settings) -> list[Server]:
@@ -84,6 +89,8 @@ def servers(settings: Settings) -> list[Server]:
         found.append(Server(MLFLOW, (python, *command, *artifacts), backend_environment, mlflow_url(settings), health))
     work = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "desk")
     of_runs = {"NIGHTDESK_HOME": str(settings.home), "NIGHTDESK_ROOT": str(project_root()), **exports(settings)}
+    if settings.tracking.uri:
+        of_runs["NIGHTDESK_TRACKING__URI"] = settings.tracking.uri
     found.append(Server(WORKER, (python, *work), {**quiet, **ui, **of_runs}, None, None))
     return found
 
@@ -135,7 +142,8 @@ def deploy(settings: Settings) -> None:
             made.raise_for_status()
     _prefect(settings, "--no-prompt", "deploy", "--all")
     with temporary_settings({PREFECT_API_URL: api}):
-        register_automations(settings)
+        # The blocks that settings name are on this very server.
+        register_automations(with_secrets(settings))
 
 
 def _prefect(settings: Settings, *arguments: str) -> None:
@@ -152,4 +160,6 @@ def _prefect(settings: Settings, *arguments: str) -> None:
     )
     if done.returncode != 0:
         said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
-        raise ServerTrouble(f"prefect {' '.join(arguments)} must succeed, got exit code {done.returncode}: {said}")
+        raise ServerTrouble(
+            f"prefect {' '.join(arguments)} must succeed, got exit code {done.returncode}: {concealed(said)}"
+        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.concealment import conceal_error, concealed
 from nightdesk.errors import DataRefused, NightDone, NothingServed
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
 from nightdesk.operations.night import Night
@@ -59,7 +60,8 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
         try:
             yield started
         except (Exception, KeyboardInterrupt) as error:
-            reason = f"{type(error).__name__}: {error}"
+            conceal_error(error)
+            reason = concealed(f"{type(error).__name__}: {error}")
             _tell(night, error, reason.splitlines()[0])
             nights.end(engine, night_id, nights.FAILED, clock(), reason)
             raise
@@ -89,7 +91,8 @@ def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Start
         try:
             yield started
         except (Exception, KeyboardInterrupt) as error:
-            nights.end(engine, night_id, nights.FAILED, clock(), f"{type(error).__name__}: {error}")
+            conceal_error(error)
+            nights.end(engine, night_id, nights.FAILED, clock(), concealed(f"{type(error).__name__}: {error}"))
             raise
         nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
@@ -113,6 +116,13 @@ def _trained(night: Night) -> bool:
 def _tell(night: Night, error: BaseException, reason: str) -> None:
     """Mark the last good forecasts as stale; a night that was refused says so itself."""
     if isinstance(error, DataRefused | NothingServed):
-        publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))
+        publish(
+            night.home.published,
+            night.realm,
+            night.as_of,
+            pl.DataFrame(),
+            [],
+            tuple(concealed(str(error)).splitlines()),
+        )
     else:
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} failed: {reason}")
