@@ -300,9 +300,11 @@ def cleanup(
 def up() -> None:
     """Start the desk on this machine: Prefect's server and worker, MLflow's server, and the deployments."""
     settings = _prepare(secrets=False)
-    from flows.servers import exports
+    from flows.servers import exports, exposed
     from flows.servers import up as start_desk
 
+    if warning := exposed(settings):
+        print(f"nightdesk: WARNING: {warning}", file=sys.stderr)
     for what, record in start_desk(settings):
         print(f"{record.name}: {what}{f', {record.url}' if record.url else ''} (pid {record.pid}, log {record.log})")
     print("To use these servers from a shell:")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from nightdesk import settings as plain
-from nightdesk.concealment import conceal_logs
+from nightdesk.concealment import conceal_logs, know
 from nightdesk.errors import BadSetting
 from nightdesk.settings import REFERENCE, Settings, know_secrets
 
@@ -36,11 +38,19 @@ def with_secrets(settings: Settings) -> Settings:
             held["urls"] = [url.get_secret_value() for url in group.urls]
         found = {key: _looked_up(f"{name}.{key}", value) for key, value in held.items()}
         if found != held:
-            changed[name] = type(group).model_validate(found)
+            changed[name] = _checked(type(group), name, found)
     whole = settings.model_copy(update=changed)
     know_secrets(whole)
     conceal_logs()
     return whole
+
+
+def _checked(group: type[BaseModel], name: str, found: dict[str, Any]) -> BaseModel:
+    try:
+        return group.model_validate(found)
+    except ValidationError as error:
+        why = "; ".join(one["msg"] for one in error.errors())  # never the value: it is the secret
+        raise BadSetting(f"{name} must hold with what its secret blocks hold, got {why}: save them again") from None
 
 
 def _looked_up(setting: str, value: Any) -> Any:
@@ -65,4 +75,6 @@ def _secret(setting: str, name: str) -> str:
             "infra/operations/secrets.md shows"
         ) from None
     value = found.get()  # type: ignore[union-attr]
-    return value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    know(text)
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
@@ -52,6 +53,21 @@ def prefect_url(settings: Settings) -> str:
 def mlflow_url(settings: Settings) -> str:
     """Where the MLflow server of this desk stands."""
     return f"http://{settings.servers.host}:{settings.servers.mlflow_port}"
+
+
+def exposed(settings: Settings) -> str | None:
+    """A warning where the servers can be reached from beyond this machine; None where they cannot."""
+    host = settings.servers.host
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may stand for any address
+        loopback = False
+    if loopback:
+        return None
+    return (
+        f"servers.host is {host}, not loopback: whoever reaches it can run flows, answer approvals and change models, "
+        "for these servers ask for no password; keep it behind a firewall or a proxy that knows your people"
+    )
 
 
 def exports(settings: Settings) -> dict[str, str]:

@@ -47,7 +47,8 @@ def know_url(url: str) -> None:
         user, password = parts.username or "", parts.password
     except ValueError:  # an address in brackets that is none
         return
-    if password:
+    # One that is the user's name as well is hidden in the URL alone: it is a word that texts need.
+    if password and password != user:
         pair = f"{unquote(user)}:{unquote(password)}"
         # The second is how HTTP sends a name with its password.
         know(password, base64.b64encode(pair.encode()).decode())

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from browser import started_browser
 from command_line import CommandLine, command_line, wait_until
+from secret_hunt import Planted
 from small_nights import market_days
 
 from nightdesk.operations.processes import MARK
@@ -24,7 +25,10 @@ pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow, pytest.
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     ports = {f"NIGHTDESK_SERVERS__{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW")}
-    line = command_line(tmp_path_factory.mktemp("desk"), **ports)
+    secrets = {name: PLANTED.new(name) for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")}
+    channel = f"json://desk:{PLANTED.new('channel')}@127.0.0.1:{free_port()}/{PLANTED.new('path')}"
+    own = {**ports, **secrets, "NIGHTDESK_ALERTS__URLS": json.dumps([channel])}
+    line = command_line(tmp_path_factory.mktemp("desk"), **own)
     try:
         line.run("up", seconds=400)
         yield line
@@ -43,6 +47,23 @@ def test_up_says_where_everything_is_and_starts_nothing_twice(desk: CommandLine)
     queues = httpx.post(f"{prefect(desk)}/api/work_pools/nightdesk/queues/filter", json={}).json()
     limits = {one["name"]: one["concurrency_limit"] for one in queues}
     assert (limits["nights"], limits["training"], limits["maintenance"]) == (None, 1, 1)
+
+
+def test_every_server_listens_on_loopback_alone(desk: CommandLine) -> None:
+    heard = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in desk_processes(desk.home)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in heard} >= {httpx.URL(url).port for url in (prefect(desk), mlflow(desk))}
+    assert {address for address, _ in heard} == {"127.0.0.1"}
+
+
+def test_no_process_of_the_desk_shows_a_secret_to_who_lists_processes(desk: CommandLine) -> None:
+    commands = [process.cmdline() for process in desk_processes(desk.home)]
+    assert len(commands) >= 3
+    assert PLANTED.seen_in(str(commands)) == set()
 
 
 def test_a_person_starts_a_night_in_the_ui_and_sees_it_complete(desk: CommandLine) -> None:
@@ -86,6 +107,8 @@ def test_after_a_crash_of_everything_down_leaves_nothing(desk: CommandLine) -> N
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", httpx.URL(url).port))
     assert "stopped" in stopped
+    # Servers, worker, a night and its messages have come and gone: none of them wrote a secret down.
+    assert PLANTED.seen_below(desk.home, desk.logs) == {}
     assert "nothing was running" in desk.run("down")
     assert desk.run("status", code=3).count("never started") == 3
 
@@ -101,6 +124,8 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_running(desk: CommandLine) 
 
 
 NAME = "nightly-live-newest"
+
+PLANTED = Planted()
 
 
 def free_port() -> int:
@@ -126,11 +151,15 @@ def states(desk: CommandLine, name: str) -> list[object]:
 
 
 def marked(home: Path) -> list[list[str]]:
+    return [process.cmdline() for process in desk_processes(home)]
+
+
+def desk_processes(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == str(home):
-                found.append(process.cmdline())
+                found.append(process)
         except psutil.Error:
             continue
     return found

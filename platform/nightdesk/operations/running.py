@@ -116,13 +116,7 @@ def _trained(night: Night) -> bool:
 def _tell(night: Night, error: BaseException, reason: str) -> None:
     """Mark the last good forecasts as stale; a night that was refused says so itself."""
     if isinstance(error, DataRefused | NothingServed):
-        publish(
-            night.home.published,
-            night.realm,
-            night.as_of,
-            pl.DataFrame(),
-            [],
-            tuple(concealed(str(error)).splitlines()),
-        )
+        reasons = tuple(concealed(str(error)).splitlines())
+        publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], reasons)
     else:
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} failed: {reason}")
