@@ -33,8 +33,8 @@ _pattern: list[re.Pattern[str]] = []
 
 def know(*secrets: str) -> None:
     """Hide `secrets` from now on wherever this process conceals: as they are, and as URLs and JSON write them."""
-    for secret in secrets:
-        forms = {secret, unquote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+    for secret in {one for given in secrets for one in (given, unquote(given))}:
+        forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
         _known.update(form for form in forms if len(form) >= _SHORTEST and form != STARS)
     longest_first = sorted(_known, key=lambda one: (-len(one), one))
     _pattern[:] = [re.compile("|".join(map(_whole, longest_first)))] if longest_first else []

@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -226,19 +227,22 @@ def know_secrets(settings: Settings) -> None:
 
 
 _LONG_ENOUGH = 8
+_TOKEN = 12
+"""From this length on, a part of a channel's path is taken for a token: of a webhook the path is the password."""
 
 
 def _secret_parts(channel: str) -> set[str]:
-    """The parts of an Apprise URL that Apprise itself does not show: passwords, and tokens in the place of a path."""
+    """The parts of an Apprise URL that Apprise itself does not show, and what looks like a token in its path."""
     from apprise import Apprise
 
     sender = Apprise.instantiate(channel)
     if not sender:
         return set()
-    shown = str(sender.url(privacy=True))  # type: ignore[no-untyped-call]
     know_url(channel)
-    parts = re.split(r"[/:@?&=#+,]", channel)
-    return {part for part in parts if len(part) >= _LONG_ENOUGH and part not in shown}
+    shown = str(sender.url(privacy=True))  # type: ignore[no-untyped-call]
+    hidden = {part for part in re.split(r"[/:@?&=#+,]", channel) if part not in shown}
+    tokens = {part for part in urlsplit(channel).path.split("/") if len(part) >= _TOKEN}
+    return {part for part in hidden if len(part) >= _LONG_ENOUGH} | tokens
 
 
 def _told(error: Any) -> str:
