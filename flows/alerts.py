@@ -24,6 +24,7 @@ from flows.heard import emit, event_id, hear, unsent_runs
 from flows.orphans import close_prefect_orphans
 from nightdesk.alerts import Channel, Incident, channels_of, look_at_feed, send_unrecorded, send_waiting
 from nightdesk.alerts import tell as enter
+from nightdesk.concealment import conceal_error, concealed
 from nightdesk.errors import BadInput, NightdeskError, NightDone, NightLocked
 from nightdesk.home import Home
 from nightdesk.operations.night import LIVE, Night
@@ -87,6 +88,7 @@ def told_if_failed(
     except (BadInput, NightDone, NightLocked):
         raise
     except Exception as error:
+        conceal_error(error)
         if not (in_run and _prefect_tells_of_runs()):
             now = dt.datetime.now(dt.UTC)
             tell(settings, _failed(settings, realm, day, kind, error), now)
@@ -141,7 +143,7 @@ NEWEST = "newest"
 
 def _failed(settings: Settings, realm: str, day: dt.date | None, kind: str, error: Exception) -> Incident:
     shown = NEWEST if day is None else str(day)
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = " ".join(concealed(f"{type(error).__name__}: {error}").split())
     return Incident(
         f"{kind}-{FAILED}/{realm}/{shown}",
         f"{kind}-{FAILED}",

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.nightly import SKIPPED, NightParameters, nightly, now
 from flows.replay import days_between
+from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked
 from nightdesk.operations.night import LIVE, plan_night
-from nightdesk.settings import Settings, read_settings
+from nightdesk.settings import Settings
 from nightdesk.store.nights import done_dates
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.secret_blocks import read_settings
 from nightdesk.operations.cleanup import Cleaned
-from nightdesk.settings import read_settings
 from tasks.maintenance import clean
 
 

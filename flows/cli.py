@@ -11,6 +11,8 @@ from typing import Annotated, Literal, NoReturn, cast
 import httpx
 import typer
 
+from flows.secret_blocks import with_secrets
+from nightdesk.concealment import conceal_error, conceal_logs, concealed, without_password
 from nightdesk.disk import check_writable, on_disk
 from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, ServerTrouble, TransientError
 from nightdesk.home import Home
@@ -59,17 +61,22 @@ def main() -> None:
         sys.stderr.flush()
         # Prefect would first try for minutes to hand over, one by one, the events that nobody takes.
         os._exit(BUSY)
+    except Exception as error:
+        conceal_error(error)
+        raise
     # Prefect's threads may outlive the last flow; the exit code is decided, so nothing waits for them.
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"nightdesk: {message}", file=sys.stderr)
+    print(f"nightdesk: {concealed(message)}", file=sys.stderr)
     sys.exit(code)
 
 
-def _prepare() -> Settings:
+def _prepare(*, secrets: bool = True) -> Settings:
+    """Settings and environment of a command; without `secrets`, blocks of Prefect's stay named, and nobody is asked."""
     settings = read_settings()
+    conceal_logs()
     home = Home(settings.home)
     try:
         with on_disk(home.root):
@@ -77,7 +84,7 @@ def _prepare() -> Settings:
     except OSError as error:
         raise BadSetting(f"home must be a folder that can be made, got {home.root}: {error.strerror}") from None
     stop_orphaned_servers(home)
-    return settings
+    return with_secrets(settings) if secrets else settings
 
 
 def _check_server() -> None:
@@ -89,7 +96,8 @@ def _check_server() -> None:
         httpx.get(f"{url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError as error:
         raise ServerTrouble(
-            f"PREFECT_API_URL must name a running Prefect server, got {url} ({error}): start it, or unset it"
+            f"PREFECT_API_URL must name a running Prefect server, got {without_password(url)} ({error}): start it, or "
+            "unset it"
         ) from None
 
 
@@ -211,7 +219,7 @@ def history(
 @app.command()
 def settings() -> None:
     """List every setting: its name, environment variable, value now, and meaning."""
-    current = _prepare()
+    current = _prepare(secrets=False)
     from flows.show import show_settings
 
     show_settings(current)
@@ -306,10 +314,12 @@ def cleanup(
 @app.command()
 def up() -> None:
     """Start the desk on this machine: Prefect's server and worker, MLflow's server, and the deployments."""
-    settings = _prepare()
-    from flows.servers import exports
+    settings = _prepare(secrets=False)
+    from flows.servers import exports, exposed
     from flows.servers import up as start_desk
 
+    if warning := exposed(settings):
+        print(f"nightdesk: WARNING: {warning}", file=sys.stderr)
     for what, record in start_desk(settings):
         print(f"{record.name}: {what}{f', {record.url}' if record.url else ''} (pid {record.pid}, log {record.log})")
     print("To use these servers from a shell:")
@@ -320,7 +330,7 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop the desk: every process that `nightdesk up` started and all they started, after a crash too."""
-    settings = _prepare()
+    settings = _prepare(secrets=False)
     from flows.servers import down as stop_desk
 
     stopped = stop_desk(settings)
@@ -335,7 +345,7 @@ def status(
     exports: Annotated[bool, typer.Option("--exports", help="Only print what a shell must set, for eval.")] = False,
 ) -> None:
     """Show what of the desk runs, since when, where and how well, and the disk it uses; exit code 3 unless all run."""
-    settings = _prepare()
+    settings = _prepare(secrets=False)
     from flows.servers import exports as variables
     from flows.servers import stands
     from flows.show import show_status

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.alerts import send
 from flows.nightly import now
+from flows.secret_blocks import read_settings
 from nightdesk.operations.doctor import Check
-from nightdesk.settings import read_settings
 from tasks.maintenance import look
 
 

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
+from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, TransientError
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
 from nightdesk.operations.training import Tested
-from nightdesk.settings import read_settings
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel

@@ -9,10 +9,11 @@ from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.nightly import SKIPPED, NightParameters, nightly
+from flows.secret_blocks import read_settings
 from nightdesk.errors import BadDate, BadInput, NightLocked
 from nightdesk.operations.night import LIVE, plan_night
 from nightdesk.sessions import trading_days
-from nightdesk.settings import Settings, read_settings
+from nightdesk.settings import Settings
 from tasks.reporting import NightSummary
 
 

@@ -14,10 +14,10 @@ from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
+from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, NothingServed
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
-from nightdesk.settings import read_settings
 from nightdesk.store.nights import RETRAIN
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load

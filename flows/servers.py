@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
 from flows.automations import register_automations
+from flows.secret_blocks import with_secrets
+from nightdesk.concealment import concealed
 from nightdesk.errors import BadSetting, ServerTrouble
 from nightdesk.home import Home
 from nightdesk.operations.environment import QUIET
@@ -56,10 +59,28 @@ def mlflow_url(settings: Settings) -> str:
     return f"http://{settings.servers.host}:{settings.servers.mlflow_port}"
 
 
+def exposed(settings: Settings) -> str | None:
+    """A warning where the servers can be reached from beyond this machine; None where they cannot."""
+    host = settings.servers.host
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may stand for any address
+        loopback = False
+    if loopback:
+        return None
+    return (
+        f"servers.host is {host}, not loopback: whoever reaches it can run flows, answer approvals and change models, "
+        "for these servers ask for no password; keep it behind a firewall or a proxy that knows your people"
+    )
+
+
 def exports(settings: Settings) -> dict[str, str]:
-    """What a shell must set so that commands in it use the desk's servers."""
-    tracking = settings.tracking.uri or mlflow_url(settings)
-    return {"PREFECT_API_URL": f"{prefect_url(settings)}/api", "NIGHTDESK_TRACKING__URI": tracking}
+    """What a shell must set so that commands in it use the desk's servers.
+
+    A tracking URI that is set already is left out: the shell has it, and it may hold a password.
+    """
+    api = {"PREFECT_API_URL": f"{prefect_url(settings)}/api"}
+    return api if settings.tracking.uri else {**api, "NIGHTDESK_TRACKING__URI": mlflow_url(settings)}
 
 
 def servers(settings: Settings) -> list[Server]:
@@ -90,6 +111,8 @@ def servers(settings: Settings) -> list[Server]:
     of_runs = {"NIGHTDESK_HOME": str(settings.home), "NIGHTDESK_ROOT": str(project_root()), **exports(settings)}
     if (file := settings_file()) is not None:  # runs begin in another folder, and must find the same settings
         of_runs["NIGHTDESK_CONFIG"] = str(file)
+    if settings.tracking.uri:
+        of_runs["NIGHTDESK_TRACKING__URI"] = settings.tracking.uri
     found.append(Server(WORKER, (python, *work), {**quiet, **ui, **of_runs}, None, None))
     return found
 
@@ -151,10 +174,13 @@ def deploy(settings: Settings) -> None:
             with get_client(sync_client=True) as client:
                 _make_queues(settings, client)
             _prefect(settings, "--no-prompt", "deploy", "--all")
-            register_automations(settings)
+            # The blocks that settings name are on this very server.
+            register_automations(with_secrets(settings))
         except httpx.HTTPError as error:
             told = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ServerTrouble(f"the Prefect server must take our deployments, got {told}: try again") from None
+            raise ServerTrouble(
+                f"the Prefect server must take our deployments, got {concealed(told)}: try again"
+            ) from None
 
 
 def _make_queues(settings: Settings, client: SyncPrefectClient) -> None:
@@ -184,4 +210,6 @@ def _prefect(settings: Settings, *arguments: str) -> None:
     )
     if done.returncode != 0:
         said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
-        raise ServerTrouble(f"prefect {' '.join(arguments)} must succeed, got exit code {done.returncode}: {said}")
+        raise ServerTrouble(
+            f"prefect {' '.join(arguments)} must succeed, got exit code {done.returncode}: {concealed(said)}"
+        )

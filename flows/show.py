@@ -15,6 +15,7 @@ from rich.table import Table
 
 from flows.backfill import Backfilled
 from nightdesk.alerts import Incident, channels_of, deliver, message
+from nightdesk.concealment import without_password
 from nightdesk.errors import BadSetting, NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
 from nightdesk.operations.approval import Approved
@@ -351,6 +352,5 @@ def _prefect(settings: Settings) -> str:
 
     current = get_current_settings()
     return (
-        current.api.url
-        or f"no server; to see its records: PREFECT_HOME={Home(settings.home).prefect} prefect server start"
-    )
+        current.api.url and without_password(current.api.url)
+    ) or f"no server; to see its records: PREFECT_HOME={Home(settings.home).prefect} prefect server start"

@@ -13,6 +13,7 @@ import polars as pl
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
+from nightdesk.concealment import without_password
 from nightdesk.home import Home
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.night import Night
@@ -21,7 +22,6 @@ from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.write import write_page
-from nightdesk.settings import without_password
 from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
@@ -136,7 +136,7 @@ def summarise(
         matured.rows,
         forecasts.rows,
         page.path,
-        night.engine.url.render_as_string(hide_password=True),
+        without_password(night.engine.url.render_as_string(hide_password=True)),
         without_password(night.tracking.uri),
         served.approvals,
     )
@@ -190,7 +190,8 @@ def sum_retrain_up(night: Night, reason: str, failed_fits: tuple[str, ...], serv
     """Sum a retrain up; with a Prefect run around it, the summary is an artifact of that run too."""
     shown = newest_walk_forward(night.engine, night.realm, night.as_of).select(SCORE_COLUMNS)
     scores = tuple(Score(**row) for row in shown.iter_rows(named=True))
-    summary = RetrainSummary(night.realm, night.as_of, reason, failed_fits, scores, served.models, night.tracking.uri)
+    tracking = without_password(night.tracking.uri)
+    summary = RetrainSummary(night.realm, night.as_of, reason, failed_fits, scores, served.models, tracking)
     if FlowRunContext.get() is not None:
         rows = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in served.models)
         lost = f"\n\nCould not be fitted: {', '.join(failed_fits)}." if failed_fits else ""

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from pydantic import TypeAdapter
 
+from nightdesk.concealment import concealing_errors
 from nightdesk.disk import on_disk
 from nightdesk.errors import is_transient
 from nightdesk.faults import reach
@@ -37,14 +38,24 @@ def retry_if_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) 
 
 def nightly_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a Prefect task that retries transient errors and keeps nothing in Prefect's own cache."""
-    return task(
-        name=name,
-        retries=2,
-        retry_delay_seconds=[1, 5],
-        retry_condition_fn=retry_if_transient,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+
+    def decorate(body: Callable[P, R]) -> Task[P, R]:
+        @functools.wraps(body)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            # Prefect keeps the text of errors: another library's may hold a URL with its password.
+            with concealing_errors():
+                return body(*args, **kwargs)
+
+        return task(
+            name=name,
+            retries=2,
+            retry_delay_seconds=[1, 5],
+            retry_condition_fn=retry_if_transient,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )(run)
+
+    return decorate
 
 
 def stage(

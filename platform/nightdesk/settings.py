@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -19,6 +20,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from nightdesk.concealment import SECRET_NAME, STARS, know, know_mapping, know_url
+from nightdesk.concealment import without_password as without_password
 from nightdesk.errors import BadSetting
 
 FILE = "nightdesk.toml"
@@ -30,6 +33,12 @@ MASK = "**********"
 """What is shown in the place of a secret."""
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"]*")
+
+REFERENCE = "prefect-secret://"
+"""How a value begins that names a secret block of Prefect's in the place of the secret itself; flows look it up."""
+
+_SECRET_GROUPS = ("alerts", "store", "tracking", "source")
+"""Groups whose values may hold secrets: what does not hold there is told without its value."""
 
 _NOT_SETTINGS = ("config", "root", "started_by", "desk")
 """Variables of ours that are no settings: the settings file, the root of deployments, who started a child, its desk."""
@@ -43,13 +52,15 @@ class SourceSettings(_Group):
     """Where bars come from."""
 
     name: str = Field("sample", description="Source of bars: a name from the registry of sources")
-    options: dict[str, Any] = Field({}, description="Options of that source, as its factory takes them")
+    options: dict[str, Any] = Field({}, repr=False, description="Options of that source, as its factory takes them")
 
 
 class StoreSettings(_Group):
     """Where rows are kept."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL of the store; none: SQLite in the home folder")
+    url: str | None = Field(
+        None, repr=False, description="SQLAlchemy URL of the store; none: SQLite in the home folder"
+    )
 
 
 class QualitySettings(_Group):
@@ -91,7 +102,7 @@ class PromotionSettings(_Group):
 class TrackingSettings(_Group):
     """Where runs and models are recorded."""
 
-    uri: str | None = Field(None, description="MLflow tracking URI; none: SQLite in the home folder")
+    uri: str | None = Field(None, repr=False, description="MLflow tracking URI; none: SQLite in the home folder")
 
 
 class ServersSettings(_Group):
@@ -101,10 +112,14 @@ class ServersSettings(_Group):
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the Prefect server")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server")
     prefect_database: str | None = Field(
-        None, description="Database URL of the Prefect server (postgresql+asyncpg://); none: SQLite in the home folder"
+        None,
+        repr=False,
+        description="Database URL of the Prefect server (postgresql+asyncpg://); none: SQLite in the home folder",
     )
     mlflow_database: str | None = Field(
-        None, description="Database URL of the MLflow server (postgresql+psycopg://); none: SQLite in the home folder"
+        None,
+        repr=False,
+        description="Database URL of the MLflow server (postgresql+psycopg://); none: SQLite in the home folder",
     )
     start_seconds: float = Field(180, gt=0, description="How long a server may take to answer after its start")
 
@@ -127,7 +142,8 @@ class AlertSettings(_Group):
 
             logging.getLogger("apprise").disabled = True  # it would show what it cannot read
             for number, url in enumerate(urls, 1):
-                if not Apprise.instantiate(url.get_secret_value()):
+                text = url.get_secret_value()
+                if not text.startswith(REFERENCE) and not Apprise.instantiate(text):
                     raise ValueError(f"number {number} must be a URL that Apprise knows: see its list of services")
         return urls
 
@@ -200,25 +216,56 @@ def read_settings() -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise BadSetting(f"settings must be TOML, got {file or FILE}: {error}") from None
     _refuse_unknown_variables(settings)
+    know_secrets(settings)
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def know_secrets(settings: Settings) -> None:
+    """Hide the secrets in `settings` and in the environment from now on, wherever this process conceals."""
+    urls = (settings.store.url, settings.tracking.uri, settings.servers.prefect_database)
+    for url in filter(None, (*urls, settings.servers.mlflow_database)):
+        know_url(url)
+    know_mapping(settings.source.options)
+    for channel in settings.alerts.urls:
+        know(*_secret_parts(channel.get_secret_value()))
+    # Some other program's variable may be called so and hold an ordinary word: of those, only long ones.
+    know_mapping({name: value for name, value in os.environ.items() if len(value) >= _LONG_ENOUGH})
+
+
+_LONG_ENOUGH = 8
+_TOKEN = 12
+"""From this length on, a part of a channel's path is taken for a token: of a webhook the path is the password."""
+
+
+def _secret_parts(channel: str) -> set[str]:
+    """The parts of an Apprise URL that Apprise itself does not show, and what looks like a token in its path."""
+    from apprise import Apprise
+
+    sender = Apprise.instantiate(channel)
+    if not sender:
+        return set()
+    know_url(channel)
+    shown = str(sender.url(privacy=True))  # type: ignore[no-untyped-call]
+    hidden = {part for part in re.split(r"[/:@?&=#+,]", channel) if part not in shown}
+    tokens = {part for part in urlsplit(channel).path.split("/") if len(part) >= _TOKEN}
+    return {part for part in hidden if len(part) >= _LONG_ENOUGH} | tokens
 
 
 def _told(error: Any) -> str:
     """A value that does not hold, as it may be shown: whatever is or looks like a URL may hold a secret."""
-    return MASK if error["loc"][0] == "alerts" else _URL.sub(rf"\1{MASK}", repr(error["input"]))
+    group, name, value = error["loc"][0], str(error["loc"][-1]), error["input"]
+    # A whole group, misspelt or in the wrong place, may be that of a secret.
+    secret = group in _SECRET_GROUPS or SECRET_NAME.search(name) or "database" in name or isinstance(value, dict)
+    return MASK if secret else _URL.sub(rf"\1{MASK}", repr(value))
 
 
 def _not_json(error: SettingsError) -> str:
     """Which variable could not be read as JSON: the error names its group at most, its cause holds the text."""
     got = getattr(error.__cause__, "doc", None)
     named = sorted(name for name, value in os.environ.items() if name.upper().startswith("NIGHTDESK_") and value == got)
-    told = MASK if any(name.upper().startswith("NIGHTDESK_ALERTS") for name in named) else repr(got)
+    groups = tuple(f"NIGHTDESK_{group.upper()}" for group in (*_SECRET_GROUPS, "servers"))
+    told = MASK if any(name.upper().startswith(groups) for name in named) else repr(got)
     return f"{' or '.join(named)} must be JSON, got {told}" if named else str(error)
-
-
-def without_password(url: str) -> str:
-    """`url` as it may be shown and kept: three stars where its password stands; any other text as it is."""
-    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)
 
 
 def _refuse_unknown_variables(settings: Settings) -> None:
@@ -251,4 +298,19 @@ def _shown(value: object) -> str:
     """A value as text; of secrets no more than how many there are."""
     if isinstance(value, tuple) and any(isinstance(one, SecretStr) for one in value):
         return f"{len(value)} secret"
+    if isinstance(value, dict):
+        return str(_without_secrets(value))
     return without_password(str(value))
+
+
+def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a source as they may be shown: headers and whatever is named like a secret masked."""
+    shown: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, dict):
+            shown[name] = _without_secrets(value)
+        elif SECRET_NAME.search(name):
+            shown[name] = STARS
+        else:
+            shown[name] = without_password(value) if isinstance(value, str) else value
+    return shown

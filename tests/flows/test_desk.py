@@ -1,4 +1,4 @@
-"""The desk of one machine: up, a run by hand in Prefect's own UI in a real browser, a crash of all of it, and down."""
+"""The desk of one machine: up, a run by hand and its approval in Prefect's UI in a real browser, a crash, and down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -16,9 +17,12 @@ from browser import started_browser
 from command_line import CommandLine, command_line, wait_until
 from prefect_server import ask
 from receivers import free_port
+from secret_hunt import Planted
 from small_nights import market_days
 
 from nightdesk.operations.processes import MARK
+from nightdesk.store.approvals import all_approvals
+from nightdesk.store.database import connect
 
 pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,7 +30,15 @@ pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow, pytest.
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     ports = {f"NIGHTDESK_SERVERS__{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW")}
-    line = command_line(tmp_path_factory.mktemp("desk"), bare=True, **ports)
+    secrets = {name: PLANTED.new(name) for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")}
+    channel = f"json://desk:{PLANTED.new('channel')}@127.0.0.1:{free_port()}/{PLANTED.new('path')}"
+    own = {
+        **ports,
+        **secrets,
+        "NIGHTDESK_ALERTS__URLS": json.dumps([channel]),
+        "NIGHTDESK_PROMOTION__APPROVAL": "manual",
+    }
+    line = command_line(tmp_path_factory.mktemp("desk"), bare=True, **own)
     try:
         line.run("up", seconds=400)
         yield line
@@ -47,7 +59,24 @@ def test_up_says_where_everything_is_and_starts_nothing_twice(desk: CommandLine)
     assert (limits["nights"], limits["training"], limits["maintenance"]) == (None, 1, 1)
 
 
-def test_a_person_starts_a_night_in_the_ui_and_sees_it_complete(desk: CommandLine) -> None:
+def test_every_server_listens_on_loopback_alone(desk: CommandLine) -> None:
+    heard = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in desk_processes(desk.home)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in heard} >= {httpx.URL(url).port for url in (prefect(desk), mlflow(desk))}
+    assert {address for address, _ in heard} == {"127.0.0.1"}
+
+
+def test_no_process_of_the_desk_shows_a_secret_to_who_lists_processes(desk: CommandLine) -> None:
+    commands = [process.cmdline() for process in desk_processes(desk.home)]
+    assert len(commands) >= 3
+    assert PLANTED.seen_in(str(commands)) == set()
+
+
+def test_a_person_starts_a_night_in_the_ui_approves_its_model_there_and_sees_it_complete(desk: CommandLine) -> None:
     (day,) = market_days(1)
     with started_browser() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
@@ -61,6 +90,10 @@ def test_a_person_starts_a_night_in_the_ui_and_sees_it_complete(desk: CommandLin
         page.get_by_role("option", name="always").click()
         page.get_by_role("button", name="Submit").click()
         # A run takes the name of its realm and date once it begins.
+        wait_until(lambda: states(desk, NAME)[:1] in (["PAUSED"], ["FAILED"]), "the question", seconds=300)
+        assert answers(desk) == [(None, None, None)]
+        page.goto(f"{prefect(desk)}/v2/runs/flow-run/{runs(desk, NAME)[0]['id']}")
+        answer_in_the_form(page, desk)
         wait_until(lambda: states(desk, NAME)[:1] in (["COMPLETED"], ["FAILED"]), "the end of the run", seconds=300)
         (run,) = runs(desk, NAME)
         assert run["state_type"] == "COMPLETED", run["state"]
@@ -72,6 +105,8 @@ def test_a_person_starts_a_night_in_the_ui_and_sees_it_complete(desk: CommandLin
         page.goto(f"{mlflow(desk)}/#/models/nightdesk-live-h5")
         page.get_by_text("champion").first.wait_for()
     assert (desk.home / f"reports/live/{day}.html").exists()
+    assert answers(desk) == [("approved", "Ada", "looks sound")]
+    assert "approved by Ada: looks sound" in (desk.home / f"reports/live/{day}.html").read_text()
     # The same registry without the servers: what one wrote, the other loads.
     assert "ridge" in desk.run("models")
 
@@ -88,6 +123,8 @@ def test_after_a_crash_of_everything_down_leaves_nothing(desk: CommandLine) -> N
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", httpx.URL(url).port))
     assert "stopped" in stopped
+    # Servers, worker, a night and its messages have come and gone: none of them wrote a secret down.
+    assert PLANTED.seen_below(desk.home, desk.logs) == {}
     assert "nothing was running" in desk.run("down")
     assert desk.run("status", code=3).count("never started") == 3
 
@@ -103,6 +140,29 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_running(desk: CommandLine) 
 
 
 NAME = "nightly-live-newest"
+
+PLANTED = Planted()
+
+
+def answer_in_the_form(page: Any, desk: CommandLine) -> None:
+    """Press Resume, forget the answer, be told so, and give it."""
+    page.get_by_role("button", name="Open menu").click()
+    page.get_by_role("menuitem", name="Resume").click()
+    form = page.get_by_role("dialog")
+    form.get_by_text("from nobody to ").wait_for()
+    form.get_by_label("Your name").fill("Ada")
+    form.get_by_label("Note").fill("looks sound")
+    form.get_by_role("button", name="Resume").click()
+    form.get_by_text("required").wait_for()
+    assert states(desk, NAME)[:1] == ["PAUSED"]
+    form.get_by_label("Approve").click()
+    form.get_by_role("button", name="Resume").click()
+    form.wait_for(state="hidden")
+
+
+def answers(desk: CommandLine) -> list[tuple[Any, ...]]:
+    rows = all_approvals(connect(f"sqlite:///{desk.home / 'store.db'}"), "live")
+    return rows.select("answer", "by", "note").rows()
 
 
 def prefect(desk: CommandLine) -> str:
@@ -122,11 +182,15 @@ def states(desk: CommandLine, name: str) -> list[object]:
 
 
 def marked(home: Path) -> list[list[str]]:
+    return [process.cmdline() for process in desk_processes(home)]
+
+
+def desk_processes(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == str(home):
-                found.append(process.cmdline())
+                found.append(process)
         except psutil.Error:
             continue
     return found

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.testing.utilities import prefect_test_harness
+from receivers import web_server
+from secret_hunt import Planted, everything_in
 from small_nights import choose_home, market_days
 from test_replay import NOW
+from test_wrong_arguments import run as command
 
 from flows.nightly import REPEATED, SKIPPED, NightParameters, nightly
-from nightdesk.errors import DataRefused, SourceUnavailable
+from flows.secret_blocks import read_settings
+from nightdesk.errors import BadSetting, DataRefused, SourceUnavailable
 from nightdesk.operations.night import plan_night
-from nightdesk.settings import read_settings
+from nightdesk.settings import documented
 from nightdesk.sources.synthetic import SyntheticSource
 from nightdesk.store.nights import held
 
@@ -125,3 +130,67 @@ def failing_bars(monkeypatch: pytest.MonkeyPatch, error: Exception, times: int) 
 
     monkeypatch.setattr(SyntheticSource, "bars", bars)
     return calls
+
+
+def keep(name: str, value: str) -> str:
+    """Save a secret block; gives how a setting names it."""
+    Secret(value=value).save(name, overwrite=True)
+    return f"prefect-secret://{name}"
+
+
+def test_secrets_come_from_prefects_blocks_and_go_nowhere_else(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planted = Planted()
+    password, path = planted.new("channel"), planted.new("path")
+
+    def bars(*_: object) -> None:
+        raise DataRefused(f"a batch must hold, got one from https://desk:{password}@bars.example/{path}: mend it")
+
+    (day,) = market_days(1)
+    with web_server() as web:
+        channel = keep("night-channel", web.webhook.replace("//", f"//desk:{password}@").replace("/hook", f"/{path}"))
+        monkeypatch.setenv("NIGHTDESK_ALERTS__URLS", json.dumps([channel]))
+        monkeypatch.setenv("NIGHTDESK_STORE__URL", keep("night-store", f"sqlite:///{tmp_path / 'kept elsewhere.db'}"))
+        monkeypatch.setattr(SyntheticSource, "bars", bars)
+        state = run(as_of=day)
+        assert state.is_failed()
+        (told,) = web.about(f"night-failed/live/{day}")
+    assert "https://desk:***@bars.example/***: mend it" in told
+    incidents = everything_in(f"sqlite:///{tmp_path / 'kept elsewhere.db'}")
+    assert f"night-failed/live/{day}" in incidents
+    assert not (home / "store.db").exists()
+    with get_client(sync_client=True) as client:
+        logs = "\n".join(log.message for log in client.read_logs(limit=200))
+        runs = str([run.model_dump() for run in client.read_flow_runs()])
+    code, out, err = command(monkeypatch, capsys, "settings")
+    assert code == 0
+    assert "prefect-secret://night-store" in out
+    assert planted.seen_in(told + incidents + logs + runs + str(state) + out + err) == set()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("NIGHTDESK_STORE__URL", "prefect-secret://no-such", "store.url must name a secret block .* got 'no-such'"),
+        ("NIGHTDESK_SOURCE__OPTIONS", '{"seed": "prefect-secret://gone"}', "source.options.seed must .* got 'gone'"),
+        ("NIGHTDESK_ALERTS__URLS", '["prefect-secret://no-channel"]', "alerts must hold .*a URL that Apprise knows"),
+    ],
+)
+def test_a_block_that_is_not_there_or_holds_nothing_of_use_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    keep("no-channel", "hunter2-is-no-channel")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSetting, match=says) as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_secret_of_a_source_is_handed_to_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"headers": {"Authorization": keep("night-key", "Bearer hunter2")}, "days": 420}
+    monkeypatch.setenv("NIGHTDESK_SOURCE__OPTIONS", json.dumps(options))
+    settings = read_settings()
+    assert settings.source.options == {"headers": {"Authorization": "Bearer hunter2"}, "days": 420}
+    assert "hunter2" not in repr(settings) + str(documented(settings))

@@ -9,7 +9,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,24 @@ from nightdesk.errors import ModelBroken
 from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
 from nightdesk.models.reaching import be_patient, reaches
+from nightdesk.safety import SAFE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _GONE = "RESOURCE_DOES_NOT_EXIST"
 _KEY, _NIGHT, _MODEL_URI = "nightdesk.key", "nightdesk.night", "nightdesk.model_uri"
+_CONTENT, _ARTIFACT = "nightdesk.content", "nightdesk.artifact"
+_BUNDLE = Path("artifacts", "bundle")
+_ADDED = "registered_model_meta"
+"""A file that MLflow adds to what it downloads; nobody registered it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
     """Where runs and models are recorded: MLflow's tracking URI, and the folder of artifacts where we choose it."""
 
-    uri: str
+    uri: str = field(repr=False)
     artifacts: str | None
     realm: str
 
@@ -93,6 +98,7 @@ def _opened(tracking: Tracking) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     be_patient()
+    os.environ.update(SAFE)
     import mlflow
 
     # MLflow sets its own logger up when it is imported. What it cannot do is raised, and need not be told twice.
@@ -137,7 +143,7 @@ def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, exampl
         if known is not None:
             run_id, uri = known.info.run_id, known.data.tags[_MODEL_URI]
         else:
-            run_id = _start(tracking, run, {"nightdesk.content": content})
+            run_id = _start(tracking, run, {_CONTENT: content})
             uri = _log_bundle(run_id, folder, bundle, example)
             reach("model:logged")
             client(tracking).set_terminated(run_id)
@@ -147,16 +153,54 @@ def log_model(tracking: Tracking, run: Run, bundle: Bundle, horizon: int, exampl
 
 @reaches
 def load_version(tracking: Tracking, version: ModelVersion) -> Bundle:
-    """Load the bundle of a registered version from our own registry.
+    """Load the bundle of a registered version from our own registry; no code of the artifact runs.
 
-    Raises ModelBroken where the version or its files are gone, RegistryUnavailable where they cannot be reached.
+    Its `content` says what was registered, as our own store remembers it. Raises ModelBroken, before anything of the
+    artifact is read, where the version is not ours, or its files are gone or are not those; RegistryUnavailable where
+    they cannot be reached.
+    """
+    with tempfile.TemporaryDirectory(prefix="nightdesk-") as scratch:
+        return load_bundle(_fetch(tracking, version, scratch) / _BUNDLE)
+
+
+@reaches
+def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
+    """Load a model as any other program would, by MLflow's own pyfunc; it takes a pandas frame of features.
+
+    MLflow runs the code that was logged with the model, so every file must be the one that was logged. Raises
+    ModelBroken, before any of it runs, where one is not, or the version is not ours.
+    """
+    own = client(tracking)
+    import mlflow
+
+    found = own.get_model_version_by_alias(name, alias)
+    version = ModelVersion(name, str(found.version), str(found.run_id or ""), found.tags.get("content", ""))
+    with tempfile.TemporaryDirectory(prefix="nightdesk-") as scratch:
+        folder = _fetch(tracking, version, scratch)
+        if _content(folder) != own.get_run(version.run_id).data.tags.get(_ARTIFACT):
+            raise _changed(version)
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+def _fetch(tracking: Tracking, version: ModelVersion, scratch: str) -> Path:
+    """A copy of the version's files below `scratch`, its bundle known to be what was registered.
+
+    A copy, so that what was looked at is what is loaded. Raises ModelBroken where anything is not ours.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    client(tracking)
+    own = client(tracking)
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+        found = own.get_model_version(version.name, version.version)
+        recorded = own.get_run(found.run_id).data.tags if found.run_id else {}
+        said = {found.tags.get("content"), recorded.get(_CONTENT)}
+        if _KEY not in recorded or said != {version.content} or found.source != recorded.get(_MODEL_URI):
+            raise ModelBroken(
+                f"a model must be one that a night registered, got {version.name} version {version.version}, whose "
+                f"registration is not that of {version.content or 'any night'}: delete it, or train again"
+            )
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=scratch))
     except (MlflowException, FileNotFoundError) as error:
         if getattr(error, "error_code", _GONE) != _GONE:
             raise
@@ -164,16 +208,17 @@ def load_version(tracking: Tracking, version: ModelVersion) -> Bundle:
             f"version {version.version} of {version.name} must have its files in MLflow, got "
             f"{str(error).splitlines()[0]}: restore them, or train again (nightdesk train)"
         ) from error
-    return load_bundle(Path(folder) / "artifacts" / "bundle")
+    (folder / _ADDED).unlink(missing_ok=True)
+    if _content(folder / _BUNDLE) != version.content:
+        raise _changed(version)
+    return folder
 
 
-@reaches
-def load_alias(tracking: Tracking, name: str, alias: str) -> Any:
-    """Load a model as any other program would, by MLflow's own pyfunc; it takes a pandas frame of features."""
-    import mlflow
-
-    client(tracking)
-    return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+def _changed(version: ModelVersion) -> ModelBroken:
+    return ModelBroken(
+        f"the files of a model must be those that were registered, got others for {version.name} version "
+        f"{version.version}: restore its artifacts, or train again"
+    )
 
 
 @reaches
@@ -193,7 +238,7 @@ def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
         aliases.setdefault(str(version), []).append(alias)
     versions = {one.run_id: str(one.version) for one in _versions(own, name)}
     fits = []
-    for run in _runs(tracking, f"params.horizon = '{horizon}' and tags.nightdesk.content != ''"):
+    for run in _runs(tracking, f"params.horizon = '{horizon}' and tags.{_CONTENT} != ''"):
         version, as_of = versions.get(run.info.run_id), dt.date.fromisoformat(run.data.tags["as_of"])
         fits.append(Fitted(name, version, run.info.run_id, as_of, tuple(sorted(aliases.get(version or "", ())))))
     return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
@@ -263,9 +308,20 @@ def _log_bundle(run_id: str, folder: Path, bundle: Bundle, example: pl.DataFrame
             # Given, not inferred: inference starts a process that imports the model, for two seconds.
             pip_requirements=["nightdesk"],
         )
+        mlflow.set_tag(_ARTIFACT, _logged_content(info.model_uri))
         # Inside the block, whose end finishes the run: a run found finished names its model.
         mlflow.set_tag(_MODEL_URI, info.model_uri)
     return str(info.model_uri)
+
+
+def _logged_content(uri: str) -> str:
+    """The digest of everything that MLflow keeps of a model: the bundle, its description, the code that serves it."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory(prefix="nightdesk-") as scratch:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
+        (folder / _ADDED).unlink(missing_ok=True)
+        return _content(folder)
 
 
 def _register(tracking: Tracking, name: str, run_id: str, uri: str, content: str, bundle: Bundle) -> ModelVersion:

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from packaging.specifiers import SpecifierSet
 
 from nightdesk.alerts import channels_of
+from nightdesk.concealment import concealed, without_password
 from nightdesk.disk import check_writable
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
@@ -25,7 +26,7 @@ from nightdesk.models.reaching import ask_server
 from nightdesk.operations.environment import QUIET
 from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
-from nightdesk.settings import Settings, without_password
+from nightdesk.settings import Settings
 from nightdesk.sources import open_source
 from nightdesk.store.approvals import waiting
 from nightdesk.store.database import connect, schema_version
@@ -69,9 +70,10 @@ def _look(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, look())
     except (NightdeskError, OSError, _Unsound) as error:
-        return Check(name, False, str(error))
+        return Check(name, False, concealed(str(error)))
     except (sa.exc.SQLAlchemyError, MlflowException) as error:
-        return Check(name, False, f"{name} must answer, got {str(error).splitlines()[0]}: start it, or correct its URL")
+        said = concealed(str(error)).splitlines()[0]
+        return Check(name, False, f"{name} must answer, got {said}: start it, or correct its URL")
 
 
 class _Unsound(Exception):
@@ -126,7 +128,7 @@ def _recipes(settings: Settings) -> str:
 def _store(settings: Settings) -> str:
     """Look without migrating: a night does that, and a doctor changes nothing."""
     engine = connect(settings.store.url or Home(settings.home).store_url)
-    shown = engine.url.render_as_string(hide_password=True)
+    shown = without_password(engine.url.render_as_string(hide_password=True))
     current, newest = schema_version(engine)
     if current is None:
         return f"{shown}, empty: the first night makes schema {newest}"

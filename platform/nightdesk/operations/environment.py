@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 import psutil
 
 from nightdesk.home import Home
+from nightdesk.safety import SAFE
 
 STARTED_BY = "NIGHTDESK_STARTED_BY"
 """Which process started a child, as pid and time of birth: a pid alone may be somebody else's by now."""
@@ -29,6 +30,7 @@ def prepare_environment(home: Home, environment: MutableMapping[str, str] = os.e
     home.prefect.mkdir(parents=True, exist_ok=True)
     for name, value in QUIET.items():
         environment.setdefault(name, value)
+    environment.update(SAFE)
     environment[STARTED_BY] = f"{os.getpid()}:{psutil.Process().create_time()}"
     environment.setdefault("PREFECT_HOME", str(home.prefect))
     environment.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")

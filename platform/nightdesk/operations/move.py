@@ -9,10 +9,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from nightdesk.concealment import without_password
 from nightdesk.errors import BadInput, NothingThere, StoreBusy
 from nightdesk.home import Home
 from nightdesk.operations.move_tracking import copy_tracking
-from nightdesk.settings import Settings, without_password
+from nightdesk.settings import Settings
 from nightdesk.store.bulk import append_all, read
 from nightdesk.store.database import connect, migrate, schema_version
 from nightdesk.store.nights import no_night

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from nightdesk.concealment import concealed
 from nightdesk.errors import ServerTrouble
 from nightdesk.operations.environment import same_birth
 from nightdesk.store.files import write_json
@@ -260,7 +261,7 @@ def _size(entry: Path) -> int:
 
 def _tail(record: Record) -> str:
     lines = Path(record.log).read_text(encoding="utf-8", errors="replace").splitlines()
-    return " | ".join(line.strip() for line in lines[-3:] if line.strip())
+    return concealed(" | ".join(line.strip() for line in lines[-3:] if line.strip()))
 
 
 def _write(root: Path, found: Iterable[Record]) -> None:

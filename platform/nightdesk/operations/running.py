@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.concealment import conceal_error, concealed
 from nightdesk.disk import check_writable, on_disk
 from nightdesk.errors import DataRefused, DiskTrouble, NightDone, NightLocked, NothingServed, StoreBusy
 from nightdesk.models.artifacts import close_orphan_runs, night_tag
@@ -66,7 +67,8 @@ def running(night: Night, run_id: str | None, clock: Clock) -> Iterator[Started]
             # Another process took the lock that was lost: what is entered and published by now is that one's.
             raise
         except (Exception, KeyboardInterrupt) as error:
-            reason = f"{type(error).__name__}: {error}"
+            conceal_error(error)
+            reason = concealed(f"{type(error).__name__}: {error}")
             with _as_far_as_it_goes():
                 _tell(night, error, reason.splitlines()[0])
             with _as_far_as_it_goes():
@@ -100,8 +102,9 @@ def retraining(night: Night, run_id: str | None, clock: Clock) -> Iterator[Start
             _mend_registry(night)
             yield started
         except (Exception, KeyboardInterrupt) as error:
+            conceal_error(error)
             with _as_far_as_it_goes():
-                nights.end(engine, night_id, nights.FAILED, clock(), f"{type(error).__name__}: {error}")
+                nights.end(engine, night_id, nights.FAILED, clock(), concealed(f"{type(error).__name__}: {error}"))
             raise
         nights.end(engine, night_id, nights.DONE, clock(), summary=started.summary)
         shutil.rmtree(night.scratch, ignore_errors=True)
@@ -138,6 +141,7 @@ def _trained(night: Night) -> bool:
 def _tell(night: Night, error: BaseException, reason: str) -> None:
     """Mark the last good forecasts as stale; a night that was refused says so itself."""
     if isinstance(error, DataRefused | NothingServed):
-        publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], tuple(str(error).splitlines()))
+        reasons = tuple(concealed(str(error)).splitlines())
+        publish(night.home.published, night.realm, night.as_of, pl.DataFrame(), [], reasons)
     else:
         mark_stale(night.home.published, night.realm, night.as_of, f"the night of {night.as_of} failed: {reason}")

@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 
+from nightdesk.concealment import without_password
 from nightdesk.disk import on_disk
 from nightdesk.errors import BadSetting, StoreBusy
 from nightdesk.store.refusals import of_postgresql, of_sqlite
@@ -34,7 +35,7 @@ def open_store(url: str) -> sa.Engine:
     try:
         _bring_up(engine)
     except sa.exc.OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True)
+        where = without_password(engine.url.render_as_string(hide_password=True))
         reason = str(error.orig).splitlines()[0]
         raise StoreBusy(f"the store must answer, got {reason} from {where}: start it, or mend store.url") from error
     return engine
@@ -97,7 +98,10 @@ def _checked(url: str) -> sa.URL:
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
         raise BadSetting(f"{rule}, got {parsed.drivername}://: install and name one of these")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise BadSetting(f"store.url must name a file of SQLite, got {url}: a night in memory cannot be started again")
+        raise BadSetting(
+            f"store.url must name a file of SQLite, got {without_password(url)}: "
+            "a night in memory cannot be started again"
+        )
     return parsed
 
 
