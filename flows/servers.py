@@ -99,7 +99,7 @@ def up(settings: Settings) -> Iterator[tuple[str, Record]]:
     try:
         for server in servers(settings):
             if server.name == WORKER:
-                deploy(settings)
+                deploy(settings, f"{prefect_url(settings)}/api")
             known = alive.get(server.name)
             record = known or start(root, server, project)
             wait_until_healthy(record, settings.servers.start_seconds)
@@ -121,29 +121,38 @@ def stands(settings: Settings) -> list[Standing | str]:
     return [known.get(server.name, server.name) for server in servers(settings)]
 
 
-def deploy(settings: Settings) -> None:
-    """Make the work pool, its queues and the deployments of prefect.yaml on the desk's server; again is no harm."""
-    api = f"{prefect_url(settings)}/api"
+def deploy(settings: Settings, api: str) -> None:
+    """Make work pool, queues, the deployments of prefect.yaml and automations on the Prefect server whose API is `api`.
+
+    Done again, it is no harm. Raises ServerTrouble where the server does not take them.
+    """
+    try:
+        _make_queues(settings, api)
+    except httpx.HTTPError as error:
+        raise ServerTrouble(f"the Prefect server must take work queues, got {error} from {api}: see its log") from error
+    _prefect(settings, api, "--no-prompt", "deploy", "--all")
+    with temporary_settings({PREFECT_API_URL: api}):
+        register_automations(settings)
+
+
+def _make_queues(settings: Settings, api: str) -> None:
     with httpx.Client(base_url=api, timeout=30) as client:
         if client.get(f"/work_pools/{POOL}").status_code == httpx.codes.NOT_FOUND:
-            _prefect(settings, "work-pool", "create", POOL, "--type", "process")
+            _prefect(settings, api, "work-pool", "create", POOL, "--type", "process")
         for name, (priority, limit) in QUEUES.items():
             body = {"name": name, "priority": priority, "concurrency_limit": limit}
             made = client.post(f"/work_pools/{POOL}/queues", json=body)
             if made.status_code == httpx.codes.CONFLICT:
                 made = client.patch(f"/work_pools/{POOL}/queues/{name}", json=body)
             made.raise_for_status()
-    _prefect(settings, "--no-prompt", "deploy", "--all")
-    with temporary_settings({PREFECT_API_URL: api}):
-        register_automations(settings)
 
 
-def _prefect(settings: Settings, *arguments: str) -> None:
+def _prefect(settings: Settings, api: str, *arguments: str) -> None:
     environment = {
         **os.environ,
         **QUIET,
         "PREFECT_HOME": str(Home(settings.home).prefect),
-        "PREFECT_API_URL": f"{prefect_url(settings)}/api",
+        "PREFECT_API_URL": api,
         "NIGHTDESK_ROOT": str(project_root()),
     }
     command = [sys.executable, "-m", "prefect", *arguments]
