@@ -127,7 +127,7 @@ def deploy(settings: Settings, api: str) -> None:
     Done again, it is no harm. Raises ServerTrouble where the server does not take them.
     """
     try:
-        _make_queues(settings, api)
+        _make_queues(api)
     except httpx.HTTPError as error:
         raise ServerTrouble(f"the Prefect server must take work queues, got {error} from {api}: see its log") from error
     _prefect(settings, api, "--no-prompt", "deploy", "--all")
@@ -135,10 +135,15 @@ def deploy(settings: Settings, api: str) -> None:
         register_automations(settings)
 
 
-def _make_queues(settings: Settings, api: str) -> None:
+def _make_queues(api: str) -> None:
     with httpx.Client(base_url=api, timeout=30) as client:
         if client.get(f"/work_pools/{POOL}").status_code == httpx.codes.NOT_FOUND:
-            _prefect(settings, api, "work-pool", "create", POOL, "--type", "process")
+            # Prefect's own command would have the server look a list of worker types up on the internet.
+            from prefect.workers.process import ProcessWorker
+
+            template = ProcessWorker.get_default_base_job_template()
+            pool = {"name": POOL, "type": ProcessWorker.type, "base_job_template": template}
+            client.post("/work_pools/", json=pool).raise_for_status()
         for name, (priority, limit) in QUEUES.items():
             body = {"name": name, "priority": priority, "concurrency_limit": limit}
             made = client.post(f"/work_pools/{POOL}/queues", json=body)

@@ -151,7 +151,7 @@ def up(here: Native) -> None:
                 print(f"{name}: healthy after {time.monotonic() - began:.1f} s", flush=True)
             elif time.monotonic() - began > START_SECONDS:
                 raise Broken(f"{name} is not healthy after {START_SECONDS} s: see {here.folder}/logs/{name}.log")
-        time.sleep(0.2)
+        time.sleep(1 if starting else 0)
 
 
 def _environment(one: Service) -> dict[str, str]:
