@@ -4,7 +4,7 @@ Debian's PostgreSQL (or a wheel's) stands in for its image, moto's server for Mi
 Names of containers become 127.0.0.1, their ports free ones, their volumes folders. What PUBLISH_* and passwords are
 comes from the shell, passwords from chance where it has none.
 
-    python infra/native.py night --folder /tmp/desk     start all of it, run a night through the worker, stop all of it
+    python infra/native.py night --folder /tmp/desk     start all of it, run a night through the worker, stop it all
     python infra/native.py up --folder /tmp/desk        start all of it, and leave it
     python infra/native.py down --folder /tmp/desk      stop all of it, after a crash too
 """
@@ -98,12 +98,15 @@ def _as_native(one: Service, given: list[Service], made: Native, settings: Path 
     """A service with the names, ports and paths of this machine in its command, environment and health check."""
 
     names = {f"{name}:{port}": f"127.0.0.1:{own}" for (name, port), own in made.ports.items()}
-    published = {f"{address}:{outside}": made.at(two.name, port) for two in given for address, outside, port in two.ports}
+    published = {
+        f"{address}:{outside}": made.at(two.name, port) for two in given for address, outside, port in two.ports
+    }
     own_ports = {str(port): str(own) for (name, port), own in made.ports.items() if name == one.name}
     asked = {f"127.0.0.1:{port}": f"127.0.0.1:{own}" for port, own in own_ports.items()}
     volumes = {inside: str(made.folder / "volumes" / volume) for inside, volume in one.volumes.items()}
     folders = {"/opt/nightdesk": str(ROOT), "/tmp": str(made.folder / "tmp" / one.name), **volumes}
-    known = {"0.0.0.0": "127.0.0.1", **names, **published, **asked, **folders}
+    everywhere = {"0.0.0.0": "127.0.0.1"}  # noqa: S104  what is replaced
+    known = {**everywhere, **names, **published, **asked, **folders}
     # All in one pass: what was put in is not looked at again.
     any_known = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(known, key=len, reverse=True)))})(?!\w)")
 
@@ -163,7 +166,7 @@ def _run(here: Native, one: Service) -> None:
     """Run a service that ends; raises Broken with what it said where it does not end well."""
     began = time.monotonic()
     environment = {**os.environ, **_environment(one)}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  a command of the compose file, no shell
         one.command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     said = done.stdout + done.stderr
@@ -193,7 +196,7 @@ def _healthy(here: Native, one: Service) -> bool:
     if one.name == "minio":
         return _answers(f"http://{here.at('minio', 9000)}/moto-api/")
     environment = {**os.environ, **_environment(one)}
-    asked = subprocess.run(one.health, env=environment, cwd=here.folder, capture_output=True, check=False)
+    asked = subprocess.run(one.health, env=environment, cwd=here.folder, capture_output=True, check=False)  # noqa: S603
     if asked.returncode == 0 and one.name == "postgres":
         _make_databases(here, one)
     return asked.returncode == 0
@@ -223,7 +226,7 @@ def _postgres_command(here: Native, one: Service) -> tuple[tuple[str, ...], Path
         as_user = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     programs, data, name = _postgresql(), str(folder / "data"), one.environment["POSTGRES_USER"]
     make = (str(programs / "initdb"), "-D", data, "-U", name, "-A", "scram-sha-256", "-E", "UTF8", "--no-sync")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  our own command, no shell
         [*as_user, *make, f"--pwfile={password}"], cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode:

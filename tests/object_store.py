@@ -29,7 +29,10 @@ KEYS = {
 
 @contextmanager
 def object_store(**environment: str) -> Iterator[dict[str, str]]:
-    """Start an empty one, with `environment` on top of ours; gives the AWS_* variables by which boto3 finds it. Skips where moto is not installed."""
+    """Start an empty one, with `environment` on top of ours; gives the AWS_* variables by which boto3 finds it.
+
+    Skips where moto is not installed.
+    """
     if importlib.util.find_spec("moto") is None:
         pytest.skip("no object store: install moto[server]")
     with socket.socket() as probe:

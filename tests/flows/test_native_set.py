@@ -1,4 +1,4 @@
-"""The set of docker-compose.yml, started from the file itself as native programs: a night on it, a crash, and its end."""
+"""The set of docker-compose.yml, started from the file itself as native programs: a night on it, a crash, its end."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def test_a_night_runs_on_the_whole_set_and_a_crash_leaves_nothing(
     assert rows(store, "SELECT as_of::text, status FROM nights") == [(str(day), "done")]
     assert rows(store, "SELECT count(*) > 1000 FROM bars") == [(True,)]
     (dates,) = rows(store, "SELECT count(DISTINCT date) FROM bars")[0]
-    found = rows(database(store, "prefect"), "SELECT name, state_type::text FROM flow_run WHERE state_type <> 'SCHEDULED'")
+    found = rows(
+        database(store, "prefect"), "SELECT name, state_type::text FROM flow_run WHERE state_type <> 'SCHEDULED'"
+    )
     assert found == [(f"nightly-live-{day}", "COMPLETED")]
 
     # Every date and the index of the night, in the bucket and nowhere else.
