@@ -331,7 +331,7 @@ def status(
 
 @app.command()
 def deploy() -> None:
-    """Bring work pool, queues, deployments and automations to the Prefect server of PREFECT_API_URL; again is no harm."""
+    """Bring queues, deployments and automations to the Prefect server of PREFECT_API_URL; again is no harm."""
     settings = _prepare()
     api = os.environ.get("PREFECT_API_URL")
     if api is None:

@@ -32,7 +32,7 @@ import httpx
 import psycopg
 from compose_file import ROOT, Service, services
 
-from nightdesk.operations.processes import Server, start, stop_all
+from nightdesk.operations.processes import Server, standing, start, stop_all
 
 SECRETS = ("POSTGRES_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 FOREIGN = ("PREFECT_", "MLFLOW_", "NIGHTDESK_", "AWS_", "POSTGRES_", "MINIO_", "PG")
@@ -104,7 +104,7 @@ def _as_native(one: Service, given: list[Service], made: Native, settings: Path 
     own_ports = {str(port): str(own) for (name, port), own in made.ports.items() if name == one.name}
     asked = {f"127.0.0.1:{port}": f"127.0.0.1:{own}" for port, own in own_ports.items()}
     volumes = {inside: str(made.folder / "volumes" / volume) for inside, volume in one.volumes.items()}
-    folders = {"/opt/nightdesk": str(ROOT), "/tmp": str(made.folder / "tmp" / one.name), **volumes}
+    folders = {"/opt/nightdesk": str(ROOT), "/tmp": str(made.folder / "tmp" / one.name), **volumes}  # noqa: S108
     everywhere = {"0.0.0.0": "127.0.0.1"}  # noqa: S104  what is replaced
     known = {**everywhere, **names, **published, **asked, **folders}
     # All in one pass: what was put in is not looked at again.
@@ -147,7 +147,11 @@ def up(here: Native) -> None:
             else:
                 _start(here, one)
                 starting[one.name] = time.monotonic()
+        ended = {one.record.name for one in standing(here.folder) if not one.alive}
         for name, began in starting.copy().items():
+            if name in ended:
+                log = here.folder / "logs" / f"{name}.log"
+                raise Broken(f"{name} ended instead of serving: {log.read_text(encoding='utf-8')[-2000:]}")
             if _healthy(here, here.named(name)):
                 ready.add(name)
                 del starting[name]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,25 @@ def test_a_night_runs_on_the_whole_set_and_a_crash_leaves_nothing(
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    ("service", "command", "told"),
+    [
+        ("buckets", ("python", "-c", "raise SystemExit('no room')"), "buckets ended with exit code 1: no room"),
+        (
+            "worker",
+            ("prefect", "worker", "start", "--no-such-option"),
+            "worker ended instead of serving: .*no-such-option",
+        ),
+    ],
+)
+def test_what_does_not_come_up_is_told_with_its_last_words(
+    here: native.Native, service: str, command: tuple[str, ...], told: str
+) -> None:
+    alone = replace(here, services=(replace(here.named(service), command=command, needs=()),))
+    with pytest.raises(native.Broken, match=f"(?s){told}"):
+        native.up(alone)
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:
