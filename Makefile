@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: help nightly test check format bench proof chaos clean
+.PHONY: help nightly native test check format bench proof chaos clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -18,6 +18,9 @@ $(VENV)/.installed: pyproject.toml infra/constraints.txt
 
 nightly: $(VENV)/.installed ## one night on the bundled sample: ingest, check, train, forecast, report
 	@$(RUN)/nightdesk nightly
+
+native: $(VENV)/.installed ## the servers of docker-compose.yml without Docker: start them, run a night, stop them
+	@$(RUN)/python infra/native.py night
 
 test: $(VENV)/.installed ## all tests
 	@$(RUN)/python -m pytest -n 2 --dist loadscope --durations 10

@@ -358,6 +358,20 @@ def status(
 
 
 @app.command()
+def deploy() -> None:
+    """Bring queues, deployments and automations to the Prefect server of PREFECT_API_URL; again is no harm."""
+    settings = _prepare()
+    api = os.environ.get("PREFECT_API_URL")
+    if api is None:
+        raise BadSetting("deployments live on a Prefect server, got none: set PREFECT_API_URL, or run nightdesk up")
+    _check_server()
+    from flows.servers import deploy as bring
+
+    bring(settings, api)
+    print(f"deployments and automations are on {api}")
+
+
+@app.command()
 def move(
     to: Annotated[str, typer.Option(help="Empty database: postgresql+psycopg://user@host/name.")],
     tracking: Annotated[

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 from filelock import FileLock, Timeout
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import flows
@@ -129,7 +130,7 @@ def up(settings: Settings) -> Iterator[tuple[str, Record]]:
         try:
             for server in servers(settings):
                 if server.name == WORKER:
-                    deploy(settings)
+                    deploy(settings, f"{prefect_url(settings)}/api")
                 known = alive.get(server.name)
                 record = known or start(root, server, project)
                 wait_until_healthy(record, settings.servers.start_seconds)
@@ -167,27 +168,30 @@ def stands(settings: Settings) -> list[Standing | str]:
     return [known.get(server.name, server.name) for server in servers(settings)]
 
 
-def deploy(settings: Settings) -> None:
-    """Make the work pool, its queues and the deployments of prefect.yaml on the desk's server; again is no harm."""
-    with temporary_settings({PREFECT_API_URL: f"{prefect_url(settings)}/api"}):
+def deploy(settings: Settings, api: str) -> None:
+    """Make work pool, queues, the deployments of prefect.yaml and automations on the Prefect server whose API is `api`.
+
+    Done again, it is no harm. Raises ServerTrouble where the server does not take them.
+    """
+    with temporary_settings({PREFECT_API_URL: api}):
         try:
             with get_client(sync_client=True) as client:
-                _make_queues(settings, client)
-            _prefect(settings, "--no-prompt", "deploy", "--all")
+                _make_queues(client)
+            _prefect(settings, api, "--no-prompt", "deploy", "--all")
             # The blocks that settings name are on this very server.
             register_automations(with_secrets(settings))
         except httpx.HTTPError as error:
-            told = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ServerTrouble(
-                f"the Prefect server must take our deployments, got {concealed(told)}: try again"
-            ) from None
+            told = concealed(str(error).splitlines()[0] if str(error) else type(error).__name__)
+            raise ServerTrouble(f"the Prefect server must take our deployments, got {told}: see its log") from None
 
 
-def _make_queues(settings: Settings, client: SyncPrefectClient) -> None:
-    try:
-        client.read_work_pool(POOL)
-    except ObjectNotFound:
-        _prefect(settings, "work-pool", "create", POOL, "--type", "process")
+def _make_queues(client: SyncPrefectClient) -> None:
+    with suppress(ObjectAlreadyExists):
+        # Prefect's own command would have the server look a list of worker types up on the internet.
+        from prefect.workers.process import ProcessWorker
+
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
     for name, (priority, limit) in QUEUES.items():
         try:
             client.create_work_queue(name, concurrency_limit=limit, priority=priority, work_pool_name=POOL)
@@ -196,12 +200,12 @@ def _make_queues(settings: Settings, client: SyncPrefectClient) -> None:
             client.update_work_queue(queue.id, concurrency_limit=limit, priority=priority)
 
 
-def _prefect(settings: Settings, *arguments: str) -> None:
+def _prefect(settings: Settings, api: str, *arguments: str) -> None:
     environment = {
         **os.environ,
         **QUIET,
         "PREFECT_HOME": str(Home(settings.home).prefect),
-        "PREFECT_API_URL": f"{prefect_url(settings)}/api",
+        "PREFECT_API_URL": api,
         "NIGHTDESK_ROOT": str(project_root()),
     }
     command = [sys.executable, "-m", "prefect", *arguments]

@@ -16,7 +16,7 @@ from rich.table import Table
 from flows.backfill import Backfilled
 from nightdesk.alerts import Incident, channels_of, deliver, message
 from nightdesk.concealment import without_password
-from nightdesk.errors import BadSetting, NightDone, NothingThere, UnknownName
+from nightdesk.errors import BadSetting, NightdeskError, NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
 from nightdesk.operations.approval import Approved
 from nightdesk.operations.cleanup import Cleaned
@@ -30,6 +30,7 @@ from nightdesk.store.database import open_store
 from nightdesk.store.decisions import all_decisions, newest_walk_forward, serving_on
 from nightdesk.store.incidents import all_incidents
 from nightdesk.store.nights import history
+from nightdesk.store.objects import objects
 from tasks.reporting import NightSummary, RetrainSummary, Score
 
 UNDEFINED = "undefined"
@@ -250,7 +251,18 @@ def show_status(settings: Settings, stands: Sequence[Standing | str]) -> bool:
     used = [(name, f"{size / 2**20:,.1f} MiB") for name, size in disk(settings.home).items()]
     out.print(_table(f"Disk of {settings.home}", ("what", "size"), used))
     out.print(f"Free: {shutil.disk_usage(settings.home).free / 2**30:,.1f} GiB")
+    if settings.store.features is not None:
+        out.print(_bucket(settings.store.features), soft_wrap=True)
     return well
+
+
+def _bucket(prefix: str) -> str:
+    """How much of a bucket the features take; where it does not answer, why."""
+    try:
+        found = list(objects(f"{prefix}/"))
+    except NightdeskError as error:
+        return f"Features in {prefix}: {error}"
+    return f"Features in {prefix}: {len(found):,} objects, {sum(one.size for one in found) / 2**20:,.1f} MiB"
 
 
 def show_settings(settings: Settings) -> None:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from prefect import Task, task
@@ -23,6 +22,7 @@ from nightdesk.faults import reach
 from nightdesk.operations.night import Night
 from nightdesk.store import ledger
 from nightdesk.store.files import content_of
+from nightdesk.store.objects import stands
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,4 +102,4 @@ def _stands(record: object) -> bool:
         return True
     held = {field.name: getattr(record, field.name) for field in fields(record)}
     path = held.pop("path", None)
-    return (path is None or Path(path).exists()) and all(_stands(one) for one in held.values())
+    return (path is None or stands(path)) and all(_stands(one) for one in held.values())

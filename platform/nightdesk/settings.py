@@ -61,6 +61,17 @@ class StoreSettings(_Group):
     url: str | None = Field(
         None, repr=False, description="SQLAlchemy URL of the store; none: SQLite in the home folder"
     )
+    features: str | None = Field(
+        None,
+        description="Bucket of the feature store, s3://bucket/prefix, opened by AWS_* variables; none: at home",
+    )
+
+    @field_validator("features")
+    @classmethod
+    def _in_a_bucket(cls, features: str | None) -> str | None:
+        if features is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*/?", features):
+            raise ValueError("it must be s3://bucket or s3://bucket/prefix, without keys: those are AWS_* variables")
+        return None if features is None else features.rstrip("/")
 
 
 class QualitySettings(_Group):

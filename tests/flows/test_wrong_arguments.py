@@ -33,6 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("move", "--to", "nonsense"), "a move goes to postgresql+psycopg://, got 'nonsense'"),
         (("move", "--to", "postgresql+psycopg://host:port/name"), "must start with"),
         (("move", "--to", "postgresql+psycopg://nobody@127.0.0.1:1/none"), "a move needs a store, got none at"),
+        (("deploy",), "deployments live on a Prefect server, got none: set PREFECT_API_URL"),
         (("no-such-command",), "No such command 'no-such-command'"),
         (("replay", "--from", "2017-06-02", "--to", "2017-06-01"), "from must not be after to"),
         (("replay", "--from", "2017-06-02"), "Missing option '--to'"),

@@ -11,8 +11,8 @@ from nightdesk.store.features import FeatureTable, day_chain, missing_days, writ
 from nightdesk.tables import DATE
 
 
-def build_features(root: Path, bars: pl.DataFrame) -> FeatureTable:
-    """Bring the feature store under `root` up to the last date of `bars`.
+def build_features(root: Path | str, bars: pl.DataFrame) -> FeatureTable:
+    """Bring the feature store at `root` (a folder, or s3://bucket/prefix) up to the last date of `bars`.
 
     `bars` are all bars known at the cut-off (tables.BARS, sorted by symbol and date). A date is built again where any
     bar up to it, or any definition, differs from what its file was made from. Returns the ref to all dates.

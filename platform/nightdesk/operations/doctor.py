@@ -32,6 +32,7 @@ from nightdesk.store.approvals import waiting
 from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
 from nightdesk.store.incidents import waiting as unsent
+from nightdesk.store.objects import check_bucket
 
 ENOUGH_DISK = 2 * 1024**3
 
@@ -57,7 +58,7 @@ def examine(settings: Settings, now: dt.datetime) -> list[Check]:
         "telemetry": _telemetry,
         "source": lambda: _source(settings, now),
         "recipes": lambda: _recipes(settings),
-        "features": lambda: f"{len(registered())} registered",
+        "features": lambda: _features(settings),
         "store": lambda: _store(settings),
         "registry": lambda: _registry(settings),
         "served models": lambda: _served(settings),
@@ -123,6 +124,13 @@ def _recipes(settings: Settings) -> str:
     return ", ".join(
         f"{name} ({recipe(name).family})" for name in settings.training.recipes if family(recipe(name).family)
     )
+
+
+def _features(settings: Settings) -> str:
+    kept = settings.store.features
+    if kept is not None:
+        check_bucket(kept)
+    return f"{len(registered())} registered, kept in {kept or Home(settings.home).features}"
 
 
 def _store(settings: Settings) -> str:

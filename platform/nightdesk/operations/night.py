@@ -69,6 +69,11 @@ class Night:
         return self.home.scratch(self.realm, self.as_of)
 
     @property
+    def features(self) -> Path | str:
+        """Where the feature store is: a folder at home, or a prefix in a bucket."""
+        return self.settings.store.features or self.home.features
+
+    @property
     def evaluations(self) -> Path:
         """Its walk-forward results, kept."""
         return self.home.evaluations(self.realm, self.as_of)

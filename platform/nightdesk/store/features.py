@@ -1,10 +1,13 @@
-"""The feature store: one Parquet file a date, named by the version of the features and the bars they were made from."""
+"""The feature store: one Parquet file a date, named by the version of the features and the bars they were made from.
+
+Its root is a folder, or the URL of a prefix in a bucket (s3://bucket/prefix): the same files under the same names.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from nightdesk.store.files import write_frame
+from nightdesk.store.objects import in_bucket, objects, read_frames, write_frames
 from nightdesk.tables import DATE, SYMBOL
 
 
@@ -41,24 +45,28 @@ def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
     return days.select(DATE, chain=pl.Series(chain, dtype=pl.String))
 
 
-def missing_days(root: Path, version: str, chain: pl.DataFrame) -> list[dt.date]:
+def missing_days(root: Path | str, version: str, chain: pl.DataFrame) -> list[dt.date]:
     """The dates of `chain` that have no file of this version yet."""
-    return [day for day, name in chain.iter_rows() if not _file(root, version, day, name).exists()]
+    wanted = {day: _file(root, version, day, name) for day, name in chain.iter_rows()}
+    if in_bucket(str(root)):
+        standing = {one.url for one in objects(f"{root}/{version}/date=")}
+        return [day for day, file in wanted.items() if file not in standing]
+    return [day for day, file in wanted.items() if not Path(file).exists()]
 
 
-def write_days(root: Path, version: str, matrix: pl.DataFrame, chain: pl.DataFrame) -> FeatureTable:
+def write_days(root: Path | str, version: str, matrix: pl.DataFrame, chain: pl.DataFrame) -> FeatureTable:
     """Write the dates that `matrix` holds, and an index of all dates of `chain`; returns the ref.
 
     `matrix` has symbol, date and the features; dates of `chain` that it lacks must stand in the store.
     """
     names = dict(chain.iter_rows())
-    for (day,), rows in matrix.partition_by(DATE, as_dict=True, maintain_order=True).items():
-        write_frame(_file(root, version, day, names[day]), rows)
-    index = root / version / "index" / f"{chain['chain'][-1]}.parquet"
-    write_frame(index, chain)
+    days = matrix.partition_by(DATE, as_dict=True, maintain_order=True)
+    _write_all({_file(root, version, day, names[day]): rows for (day,), rows in days.items()})
+    index = f"{root}/{version}/index/{chain['chain'][-1]}.parquet"
+    _write_all({index: chain})
     last = chain[DATE][-1]
-    rows = pl.scan_parquet(_file(root, version, last, names[last])).select(pl.len()).collect().item()
-    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, str(index), rows)
+    (newest,) = _read_all([_file(root, version, last, names[last])])
+    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, index, newest.height)
 
 
 def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) -> pl.DataFrame:
@@ -68,12 +76,27 @@ def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) ->
 
 @lru_cache(maxsize=2)
 def _read(index: str, version: str, days: tuple[dt.date, ...] | None) -> pl.DataFrame:
-    chain = pl.read_parquet(index)
+    (chain,) = _read_all([index])
     if days is not None:
         chain = chain.filter(pl.col(DATE).is_in(list(days)))
-    root = Path(index).parents[2]
-    return pl.concat([pl.read_parquet(_file(root, version, day, name)) for day, name in chain.iter_rows()])
+    root = index.rsplit("/", 3)[0]
+    return pl.concat(_read_all([_file(root, version, day, name) for day, name in chain.iter_rows()]))
 
 
-def _file(root: Path, version: str, day: dt.date, chain: str) -> Path:
-    return root / version / f"date={day}" / f"{chain}.parquet"
+def _write_all(frames: Mapping[str, pl.DataFrame]) -> None:
+    """Write each frame to its place, atomically each: in parallel to a bucket, where all the time goes by waiting."""
+    if any(in_bucket(file) for file in frames):
+        write_frames(frames)
+        return
+    for file, frame in frames.items():
+        write_frame(Path(file), frame)
+
+
+def _read_all(files: Sequence[str]) -> list[pl.DataFrame]:
+    if any(in_bucket(file) for file in files):
+        return read_frames(files)
+    return [pl.read_parquet(file) for file in files]
+
+
+def _file(root: Path | str, version: str, day: dt.date, chain: str) -> str:
+    return f"{root}/{version}/date={day}/{chain}.parquet"
