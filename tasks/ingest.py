@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.operations.night import Night
+from nightdesk.operations.quality import bars_before, thresholds_of
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
-from nightdesk.quality.thresholds import Thresholds
 from nightdesk.store.files import content_of
 from nightdesk.store.inputs import (
     batch_ending,
@@ -19,9 +19,9 @@ from nightdesk.store.inputs import (
     load_bars,
     load_membership,
     quarantined,
-    symbols_on,
 )
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.tables import DATE
 from tasks.stage import nightly_task, stage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -66,10 +66,11 @@ def check(night: Night, batch: FrameRef) -> Checked:
     name = night.source.facts.name
     loaded = last_loaded(night.engine, name)
     days = night.days(night.source.first_day() if loaded is None else loaded + ONE_DAY)
-    limits = night.settings.quality
-    thresholds = Thresholds(broken_share=limits.max_broken_share, thin_day_share=limits.min_symbol_share)
-    before = None if loaded is None else symbols_on(night.engine, name, loaded)
-    verdict = check_bars(batch.read(), days, thresholds, symbols_before=before)
+    bars = batch.read()
+    before = None if loaded is None or bars.is_empty() else bars_before(night, loaded, bars)
+    symbols = None if before is None else before.filter(pl.col(DATE) == loaded).height
+    thresholds = thresholds_of(night.settings.quality)
+    verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before)
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
@@ -84,7 +85,7 @@ def load(night: Night, checked: Checked) -> Ingested:
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
     batch = batch_ending(night.engine, source.facts.name, night.as_of)
-    held = quarantined(night.engine, source.facts.name, night.as_of)
+    held = quarantined(night.engine, source.facts.name, night.as_of, night.cutoff)
     reasons = held.select(pl.col("reasons").str.split(",").explode().value_counts()).unnest("reasons")
     counts = reasons.sort("count", "reasons", descending=[True, False]).rows()
     return Ingested(batch.content, batch.rows_in, batch.rows_new, tuple(counts), batch.notes)
