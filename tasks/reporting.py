@@ -14,7 +14,7 @@ from prefect.context import FlowRunContext
 from nightdesk.home import Home
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.night import Night
-from nightdesk.operations.quality_pages import write_quality_pages
+from nightdesk.operations.quality_pages import quality_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
@@ -97,7 +97,7 @@ def report(
     html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
     write_page(path, html)
-    write_quality_pages(night, bars.read())
+    write_quality_pages(night, quality_of(night, bars.read()))
     return Page(content_of(html), str(path))
 
 

@@ -72,8 +72,11 @@ def test_the_thin_day_is_noted_with_its_numbers(verdict: Verdict) -> None:
     assert lacking == {"BMY", "DHR", "ICE", "O"}
 
 
-def test_large_moves_are_noted_but_for_the_close_in_quarantine(verdict: Verdict) -> None:
-    assert found(verdict, "large_move") == keys(LARGE)
+def test_large_moves_are_news_or_actions_but_for_the_close_in_quarantine(verdict: Verdict) -> None:
+    actions = keys("DISCA 2014-08-07, DISCK 2014-08-07, BAX 2015-07-01, NI 2015-07-02, EBAY 2015-07-20")
+    assert found(verdict, "large_move") | actions == keys(LARGE)
+    assert actions <= found(verdict, "suspected_action")
+    assert ("LNT", dt.date(2016, 5, 19)) in found(verdict, "price_error")
 
 
 def test_31_symbols_have_a_shorter_history(verdict: Verdict) -> None:

@@ -64,7 +64,7 @@ def list_quarantine(settings: Settings, *, everything: bool) -> list[quarantine.
     return rows if everything else [one for one in rows if one.state == quarantine.HELD]
 
 
-def show_row(settings: Settings, key: str) -> quarantine.HeldRow:
+def held_row(settings: Settings, key: str) -> quarantine.HeldRow:
     """One row that is, or was, in quarantine; raises as `store.quarantine.held_row` does."""
     return quarantine.held_row(_store(settings), _source(settings).facts.name, key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,19 +40,31 @@ _FINDINGS: Final = {
 }
 
 
-def write_quality_pages(night: Night, bars: pl.DataFrame) -> list[Path]:
-    """Write the pages of `night`, whose bars as known at its cut-off are `bars`; returns where they lie, bars first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """What is known of each input table of a night; members are None for a source without an index."""
+
+    bars: BarsQuality
+    members: MembershipQuality | None
+
+
+def quality_of(night: Night, bars: pl.DataFrame) -> Quality:
+    """Check the tables of `night`, whose bars as known at its cut-off are `bars`."""
+    return Quality(_bars_quality(night, bars), _membership_quality(night, bars))
+
+
+def write_quality_pages(night: Night, found: Quality) -> list[Path]:
+    """Write one page a table; returns where they lie, that of the bars first."""
     folder = night.home.quality(night.realm, night.as_of)
-    members = membership_quality(night, bars)
-    pages = {"bars.html": render_bars(bars_quality(night, bars), with_membership=members is not None)}
-    if members is not None:
-        pages["membership.html"] = render_membership(members)
+    pages = {"bars.html": render_bars(found.bars, with_membership=found.members is not None)}
+    if found.members is not None:
+        pages["membership.html"] = render_membership(found.members)
     for name, html in pages.items():
         write_page(folder / name, html)
     return [folder / name for name in pages]
 
 
-def bars_quality(night: Night, bars: pl.DataFrame) -> BarsQuality:
+def _bars_quality(night: Night, bars: pl.DataFrame) -> BarsQuality:
     """What is known of the bars: the checks of history run on all of them, and every row that came into quarantine."""
     facts = night.source.facts
     rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, night.as_of)]
@@ -73,7 +86,7 @@ def bars_quality(night: Night, bars: pl.DataFrame) -> BarsQuality:
     )
 
 
-def membership_quality(night: Night, bars: pl.DataFrame) -> MembershipQuality | None:
+def _membership_quality(night: Night, bars: pl.DataFrame) -> MembershipQuality | None:
     """How the members known by the night stand against its bars; None for a source without an index."""
     facts = night.source.facts
     members = members_as_known(night.engine, facts.name, night.cutoff)
