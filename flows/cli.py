@@ -419,7 +419,9 @@ quarantine = typer.Typer(
 )
 app.add_typer(quarantine, name="quarantine")
 
-Key = Annotated[str, typer.Argument(help="Key of a row, or how it begins: see nightdesk quarantine list.")]
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="Key of a row, or how it begins: see nightdesk quarantine list.")
+]
 Reason = Annotated[str, typer.Option(help="Why, for whoever reads the log.")]
 By = Annotated[str, typer.Option(metavar="NAME", help="Who decides; stored with the decision.", envvar=["USER"])]
 

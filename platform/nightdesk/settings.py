@@ -61,6 +61,12 @@ class QualitySettings(_Group):
     min_symbol_share: float = Field(
         0.8, ge=0, le=1, description="Smallest share of the symbols of the day before that a day must have"
     )
+    handful: int = Field(
+        5, ge=0, description="Broken rows, or symbols less, that stop no night unless they are more than half of all"
+    )
+    ohlc_tolerance: float = Field(
+        1e-4, ge=0, le=0.1, description="Rounding within which open, high, low and close may be out of order"
+    )
     large_move: float = Field(0.35, gt=0, le=1, description="Return from close to close from which a move is noted")
     stale_days: int = Field(5, ge=2, le=60, description="Equal closes in a row, with volume, that are noted")
     price_error: float = Field(

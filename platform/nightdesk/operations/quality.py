@@ -35,6 +35,8 @@ def thresholds_of(limits: QualitySettings) -> Thresholds:
     return Thresholds(
         broken_share=limits.max_broken_share,
         thin_day_share=limits.min_symbol_share,
+        handful=limits.handful,
+        ohlc_tolerance=limits.ohlc_tolerance,
         large_move=limits.large_move,
         stale_days=limits.stale_days,
         price_error=limits.price_error,
