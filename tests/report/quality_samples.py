@@ -34,8 +34,8 @@ def rich(text: str = "") -> BarsQuality:
         ("thin_day", None, DAYS[4], "7 symbols, 8 the day before", "fewer symbols than the day before", 1, None),
     ]
     held = [
-        ("0123456789abcdef", f"BAD{text}", DAYS[3], f"ohlc_order{text}", "held"),
-        ("fedcba9876543210", None, None, "missing_key", "dropped"),
+        ("0123456789abcdef", f"BAD{text}", DAYS[3], f"ohlc_order{text}", "open 1, close 2", "held"),
+        ("fedcba9876543210", None, None, "missing_key", "open missing", "dropped"),
     ]
     lives = [(f"LATE{text}", DAYS[0], DAYS[150], 151, 0, 0, 49), ("WHOLE", DAYS[0], DAYS[199], 200, 0, 0, 0)]
     return BarsQuality(
@@ -45,7 +45,7 @@ def rich(text: str = "") -> BarsQuality:
         123_456,
         200,
         pl.DataFrame(rows, schema=FINDINGS, orient="row"),
-        pl.DataFrame(held, schema=["key", "symbol", "date", "reasons", "state"], orient="row"),
+        pl.DataFrame(held, schema=["key", "symbol", "date", "reasons", "value", "state"], orient="row"),
         pl.DataFrame(lives, schema=COVERAGE, orient="row"),
         pl.concat([_course(f"{name}{text}") for name in ("UP", "ODD", "SPLIT", "FLAT")]),
     )

@@ -44,8 +44,8 @@ def test_every_finding_stands_there_in_words(page: Page) -> None:
     assert re.search(r"confidence 0\.99\s?: -50 %", page.text)
     assert ["GAP", "2015-01-10", "2 trading days"] in page.rows
     assert ["–", "2015-01-05", "7 symbols, 8 the day before"] in page.rows
-    assert ["BAD", "2015-01-04", "ohlc_order", "held", "0123456789abcdef"] in page.rows
-    assert ["–", "–", "missing_key", "dropped", "fedcba9876543210"] in page.rows
+    assert ["BAD", "2015-01-04", "ohlc_order", "open 1, close 2", "held", "0123456789abcdef"] in page.rows
+    assert ["–", "–", "missing_key", "open missing", "dropped", "fedcba9876543210"] in page.rows
     assert ["LATE", "2015-01-01", "2015-05-31", "151", "0", "49"] in page.rows
     assert "1 of 2 symbols have a bar on the newest day" in page.text
 

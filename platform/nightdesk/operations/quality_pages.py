@@ -27,7 +27,16 @@ from nightdesk.report.write import write_page
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.inputs import members_as_known
 from nightdesk.store.quarantine import HELD, HeldRow, held_rows
-from nightdesk.tables import BARS, CLOSE, DATE, SYMBOL, VOLUME
+from nightdesk.tables import BARS, CLOSE, DATE, PRICES, SYMBOL, VOLUME
+
+_HELD: Final = {
+    "key": pl.String(),
+    "symbol": pl.String(),
+    "date": pl.Date(),
+    "reasons": pl.String(),
+    "value": pl.String(),
+    "state": pl.String(),
+}
 
 _FINDINGS: Final = {
     "rule": pl.String(),
@@ -137,11 +146,22 @@ def _held(rows: list[HeldRow], cutoff: dt.datetime) -> pl.DataFrame:
     """Each row with its state as it was at the cut-off: what was decided later is not known yet."""
     states = [[ruling.action for ruling in one.rulings if ruling.at <= cutoff] for one in rows]
     told = [
-        (one.key, one.values[SYMBOL], one.values[DATE], ", ".join(one.reasons), state[-1] if state else HELD)
+        (
+            one.key,
+            one.values[SYMBOL],
+            one.values[DATE],
+            ", ".join(one.reasons),
+            _as_it_came(one),
+            state[-1] if state else HELD,
+        )
         for one, state in zip(rows, states, strict=True)
     ]
-    names = {"key": pl.String, "symbol": pl.String, "date": pl.Date, "reasons": pl.String, "state": pl.String}
-    return pl.DataFrame(told, schema=names, orient="row")
+    return pl.DataFrame(told, schema=_HELD, orient="row")
+
+
+def _as_it_came(row: HeldRow) -> str:
+    values = ((name, row.values[name]) for name in (*PRICES, VOLUME))
+    return ", ".join(f"{name} {'missing' if value is None else f'{value:,.10g}'}" for name, value in values)
 
 
 def _up_to(row: HeldRow, as_of: dt.date) -> bool:

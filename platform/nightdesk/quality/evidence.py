@@ -60,8 +60,8 @@ class Move:
 
 
 def confidence(reasons: Sequence[Reason]) -> float:
-    """Fold the weights into a number from 0 to 1. It ranks suspicions; it is no calibrated probability."""
-    return float(1 / (1 + np.exp(-sum(one.weight for one in reasons))))
+    """Fold the weights into a number from 0.01 to 0.99. It ranks suspicions; it is no calibrated probability."""
+    return float(np.clip(1 / (1 + np.exp(-sum(one.weight for one in reasons))), 0.01, 0.99))
 
 
 def at_its_close(move: Move) -> list[Reason]:

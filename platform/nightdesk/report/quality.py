@@ -32,8 +32,8 @@ class BarsQuality:
     """What is known of the bars of a source as of a date.
 
     Frames: `findings` has rule, symbol, date, value, meaning, count, confidence (0 to 1, null for what is plain to
-    see), as they are to be listed. `held` has key, symbol, date, reasons, state. `coverage` is as in quality.coverage.
-    `closes` has symbol, date, close (currency) of the symbols that are pictured, sorted by both.
+    see), as they are to be listed. `held` has key, symbol, date, reasons, value, state. `coverage` is as in
+    quality.coverage. `closes` has symbol, date, close (currency) of the symbols that are pictured, sorted by both.
     """
 
     source: str
