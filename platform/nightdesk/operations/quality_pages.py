@@ -24,7 +24,9 @@ from nightdesk.report.quality import (
     render_membership,
 )
 from nightdesk.report.write import write_page
+from nightdesk.sessions import trading_days
 from nightdesk.sources.aliases import bundled_aliases
+from nightdesk.sources.source import SourceFacts
 from nightdesk.store.inputs import members_as_known
 from nightdesk.store.quarantine import HELD, HeldRow, held_rows
 from nightdesk.tables import BARS, CLOSE, DATE, PRICES, SYMBOL, VOLUME
@@ -58,8 +60,10 @@ class Quality:
 
 
 def quality_of(night: Night, bars: pl.DataFrame) -> Quality:
-    """Check the tables of `night`, whose bars as known at its cut-off are `bars`."""
-    return Quality(_bars_quality(night, bars), _membership_quality(night, bars))
+    """Check the tables of `night`, whose bars as known at its cut-off are `bars`, at least one."""
+    facts, cutoff = night.source.facts, night.cutoff
+    members = members_as_known(night.engine, facts.name, cutoff)
+    return Quality(_bars_quality(night, facts, cutoff, bars), _membership_quality(night.as_of, facts, members, bars))
 
 
 def write_quality_pages(night: Night, found: Quality) -> list[Path]:
@@ -73,13 +77,13 @@ def write_quality_pages(night: Night, found: Quality) -> list[Path]:
     return [folder / name for name in pages]
 
 
-def _bars_quality(night: Night, bars: pl.DataFrame) -> BarsQuality:
+def _bars_quality(night: Night, facts: SourceFacts, cutoff: dt.datetime, bars: pl.DataFrame) -> BarsQuality:
     """What is known of the bars: the checks of history run on all of them, and every row that came into quarantine."""
-    facts = night.source.facts
     rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, night.as_of)]
-    days = night.days(bars[DATE].min()) if bars.height else []  # type: ignore[arg-type]
+    first: dt.date = bars[DATE].min()  # type: ignore[assignment]
+    days = trading_days(facts.calendar, first, night.as_of)
     everything = _with_held(bars, rows)
-    findings = _findings(everything.filter(pl.col(DATE).is_in(days)), days, thresholds_of(night.settings.quality))
+    findings = _findings(everything, days, thresholds_of(night.settings.quality))
     pictured = findings.filter(pl.col("rule").is_in([rule for rule, _ in PICTURED]))["symbol"].unique()
     closes = everything.filter(pl.col(SYMBOL).is_in(pictured.implode())).select(SYMBOL, DATE, CLOSE)
     return BarsQuality(
@@ -89,23 +93,23 @@ def _bars_quality(night: Night, bars: pl.DataFrame) -> BarsQuality:
         bars.height,
         len(days),
         findings,
-        _held(rows, night.cutoff),
+        _held(rows, cutoff),
         coverage(bars, days),
         closes,
     )
 
 
-def _membership_quality(night: Night, bars: pl.DataFrame) -> MembershipQuality | None:
+def _membership_quality(
+    as_of: dt.date, facts: SourceFacts, members: pl.DataFrame, bars: pl.DataFrame
+) -> MembershipQuality | None:
     """How the members known by the night stand against its bars; None for a source without an index."""
-    facts = night.source.facts
-    members = members_as_known(night.engine, facts.name, night.cutoff)
     if facts.index_name is None or members.is_empty():
         return None
     audit = audit_survivorship(members, bars[SYMBOL], bundled_aliases())
     return MembershipQuality(
         facts.name,
         facts.index_name,
-        night.as_of,
+        as_of,
         members["snapshot_date"].n_unique(),
         audit.members_as_spelt,
         audit.without_as_spelt,
@@ -116,6 +120,8 @@ def _membership_quality(night: Night, bars: pl.DataFrame) -> MembershipQuality |
 
 
 def _findings(everything: pl.DataFrame, days: list[dt.date], limits: Thresholds) -> pl.DataFrame:
+    # A held row may bear a day on which nothing trades: it stands in the quarantine, and no check can place it.
+    everything = everything.filter(pl.col(DATE).is_in(days))
     found = [
         *history_findings(everything, days, limits),
         *day_findings(everything.select(SYMBOL, DATE), days, limits, None),
@@ -138,8 +144,11 @@ def _with_held(bars: pl.DataFrame, rows: list[HeldRow]) -> pl.DataFrame:
     """The bars, and beside them what is in quarantine without a bar of its own: a wrong price is told by the others."""
     whole = [dict(one.values) for one in rows if one.values[SYMBOL] is not None]
     held = pl.DataFrame(whole, schema=BARS).unique([SYMBOL, DATE], keep="first", maintain_order=True)
-    alone = held.join(bars, on=[SYMBOL, DATE], how="anti")
-    return bars if alone.is_empty() else pl.concat([bars, alone]).sort(SYMBOL, DATE)
+    touched = pl.col(SYMBOL).is_in(held[SYMBOL].unique().implode())
+    near = bars.filter(touched)
+    alone = held.join(near, on=[SYMBOL, DATE], how="anti")
+    # Only the symbols concerned are sorted again: what looks at the rows wants each symbol's together, by date.
+    return pl.concat([bars.filter(~touched), pl.concat([near, alone]).sort(SYMBOL, DATE)])
 
 
 def _held(rows: list[HeldRow], cutoff: dt.datetime) -> pl.DataFrame:

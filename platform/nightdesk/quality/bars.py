@@ -125,8 +125,8 @@ def history_findings(
 ) -> list[Finding]:
     """Notes on what only several days show: gaps, prices that stand still, jumps; nothing of it holds a row back.
 
-    `rows` (`tables.BARS`, sorted by symbol and date, each pair once, all of `days`) may hold broken ones: a wrong price
-    is told by the bars around it. `days` and `before` as in `check_bars`.
+    `rows` (`tables.BARS`, each symbol's together, by date, each pair once, all of `days`) may hold broken ones: a wrong
+    price is told by the bars around it. `days` and `before` as in `check_bars`.
     """
     if rows.is_empty():
         return []

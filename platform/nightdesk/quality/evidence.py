@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -61,7 +62,7 @@ class Move:
 
 def confidence(reasons: Sequence[Reason]) -> float:
     """Fold the weights into a number from 0.01 to 0.99. It ranks suspicions; it is no calibrated probability."""
-    return float(np.clip(1 / (1 + np.exp(-sum(one.weight for one in reasons))), 0.01, 0.99))
+    return _within(1 / (1 + math.exp(-sum(one.weight for one in reasons))), 0.01, 0.99)
 
 
 def at_its_close(move: Move) -> list[Reason]:
@@ -73,20 +74,20 @@ def at_its_close(move: Move) -> list[Reason]:
     """
     size = abs(move.gap)
     fraction, distance = _nearest(move.gap)
-    split = distance < NEAR and abs(np.log(fraction[1])) > 0.3
+    split = distance < NEAR and abs(math.log(fraction[1])) > 0.3
     reasons = [Reason(-0.5, "")]  # without further evidence a gap is rather news
-    if np.isfinite(move.turnover):
-        weight = float(np.clip(2.5 * np.log(4 / max(move.turnover, 0.01)), -4, 3))
+    if math.isfinite(move.turnover):
+        weight = _within(2.5 * math.log(4 / max(move.turnover, 0.01)), -4, 3)
         reasons.append(Reason(weight, f"money traded {move.turnover:.1f} times the usual"))
-    if np.isfinite(move.share):
-        weight = float(np.clip(1 - 4 * move.share, -2, 1))
+    if math.isfinite(move.share):
+        weight = _within(1 - 4 * move.share, -2, 1)
         reasons.append(Reason(weight, f"the day's range {move.share:.2f} times the gap"))
     if size > 0.25:
-        reasons.append(Reason(2.0 if size > 0.4 else 1.0, f"{np.expm1(move.gap):+.0%} overnight"))
+        reasons.append(Reason(2.0 if size > 0.4 else 1.0, f"{math.expm1(move.gap):+.0%} overnight"))
     if move.gap > 0:
         reasons.append(Reason(0.0 if split and move.gap > 0.6 else -4.0, "the price rose"))
     if distance < NEAR:
-        reasons.append(Reason(1.0, f"ratio {np.exp(move.gap):.3f}, near {fraction[0]}"))
+        reasons.append(Reason(1.0, f"ratio {math.exp(move.gap):.3f}, near {fraction[0]}"))
     if size < 0.5 * abs(move.move):
         reasons.append(Reason(-3.0, "most of the move came while the market was open"))
     return reasons
@@ -95,10 +96,10 @@ def at_its_close(move: Move) -> list[Reason]:
 def since_then(move: Move) -> list[Reason]:
     """What the days after add; none where they are not known yet."""
     reasons = []
-    if np.isfinite(move.calm):
-        weight = float(np.clip(np.log(1.5 / max(move.calm, 0.01)), -1, 1))
+    if math.isfinite(move.calm):
+        weight = _within(math.log(1.5 / max(move.calm, 0.01)), -1, 1)
         reasons.append(Reason(weight, f"daily moves {move.calm:.1f} times those before"))
-    if np.isfinite(move.back) and move.back > 0.7:
+    if math.isfinite(move.back) and move.back > 0.7:
         reasons.append(Reason(-3.0, f"{min(move.back, 1):.0%} of it was taken back within 5 days"))
     return reasons
 
@@ -106,8 +107,8 @@ def since_then(move: Move) -> list[Reason]:
 def reverting(size: float, left: float, turnover: float) -> list[Reason]:
     """What speaks for a wrong price: a move of `size` of which `left` was still there at the next day's open (logs)."""
     reasons = [Reason(1.0, f"{1 - abs(left / size):.0%} of it was taken back by the next open")]
-    if np.isfinite(turnover):
-        weight = float(np.clip(2 * np.log(2.5 / max(turnover, 0.01)), -4, 2))
+    if math.isfinite(turnover):
+        weight = _within(2 * math.log(2.5 / max(turnover, 0.01)), -4, 2)
         reasons.append(Reason(weight, f"money traded {turnover:.1f} times the usual"))
     return reasons
 
@@ -119,7 +120,11 @@ def in_words(reasons: Sequence[Reason]) -> str:
     return "; ".join(f"{side}: {', '.join(words)}" for side, words in sides if words)
 
 
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
 def _nearest(gap: float) -> tuple[tuple[str, float], float]:
-    distances = [abs(gap - float(np.log(ratio))) for _, ratio in FRACTIONS]
-    at = int(np.argmin(distances))
+    distances = [abs(gap - math.log(ratio)) for _, ratio in FRACTIONS]
+    at = distances.index(min(distances))
     return FRACTIONS[at], distances[at]
