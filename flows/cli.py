@@ -440,5 +440,84 @@ def alerts(
         show_incidents(current)
 
 
+@app.command()
+def quality(
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="As known on this trading day; the newest known if left out."),
+    ] = None,
+) -> None:
+    """Check all bars as they were known on a day, show what is odd, and write a page a table."""
+    current = _prepare()
+    from flows.show_quality import show_quality
+    from nightdesk.operations.night import LIVE, plan_night
+
+    show_quality(plan_night(current, LIVE, None if as_of is None else as_of.date(), "never", dt.datetime.now(dt.UTC)))
+
+
+quarantine = typer.Typer(
+    help="Rows that broke a rule of their table: look at them, release them, or drop them.",
+    rich_markup_mode=None,
+)
+app.add_typer(quarantine, name="quarantine")
+
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="Key of a row, or how it begins: see nightdesk quarantine list.")
+]
+Reason = Annotated[str, typer.Option(help="Why, for whoever reads the log.")]
+By = Annotated[str, typer.Option(metavar="NAME", help="Who decides; stored with the decision.", envvar=["USER"])]
+
+
+@quarantine.command(name="list")
+def list_rows(
+    everything: Annotated[bool, typer.Option("--all", help="Those released and dropped too.")] = False,
+) -> None:
+    """List the rows that are held, with their keys."""
+    current = _prepare()
+    from flows.show_quality import show_held
+    from nightdesk.operations.quality import list_quarantine
+
+    show_held(list_quarantine(current, everything=everything))
+
+
+@quarantine.command()
+def show(key: Key) -> None:
+    """Show one row as it came, why it is held, and everything that was decided about it."""
+    current = _prepare()
+    from flows.show_quality import show_row
+    from nightdesk.operations.quality import held_row
+
+    show_row(held_row(current, key))
+
+
+@quarantine.command()
+def release(
+    key: Key,
+    reason: Reason,
+    by: By,
+    corrected: Annotated[
+        list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help="Correct a value; may be given again.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Although the store has a bar of that day.")] = False,
+) -> None:
+    """Let a row into the bars, known from now on; nights before now never see it."""
+    current = _prepare()
+    from flows.show_quality import show_released
+    from nightdesk.operations.quality import release_row
+
+    now = dt.datetime.now(dt.UTC)
+    show_released(*release_row(current, key, corrected or [], by, reason, now, replace=replace))
+
+
+@quarantine.command()
+def drop(key: Key, reason: Reason, by: By) -> None:
+    """Rule that a row never comes in; it stays readable, and can be released after all."""
+    current = _prepare()
+    from flows.show_quality import show_row
+    from nightdesk.operations.quality import drop_row
+
+    show_row(drop_row(current, key, by, reason, dt.datetime.now(dt.UTC)))
+
+
 if __name__ == "__main__":
     main()

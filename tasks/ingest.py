@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.operations.night import Night
+from nightdesk.operations.quality import bars_before, thresholds_of
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
-from nightdesk.quality.thresholds import Thresholds
 from nightdesk.sessions import trading_days_before
 from nightdesk.store.files import content_of
 from nightdesk.store.inputs import (
@@ -20,9 +20,9 @@ from nightdesk.store.inputs import (
     load_bars,
     load_membership,
     quarantined,
-    symbols_on,
 )
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.tables import DATE
 from tasks.stage import nightly_task, stage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -63,12 +63,13 @@ def fetch(night: Night) -> FrameRef:
 def check(night: Night, batch: FrameRef) -> Checked:
     """Check the batch; one past its thresholds stops the night here, with every finding at once."""
     name, calendar = night.source.facts.name, night.source.facts.calendar
-    first = _asked_from(night)
+    first, bars = _asked_from(night), batch.read()
     days = night.days(night.source.first_day() if first is None else first)
-    limits = night.settings.quality
-    thresholds = Thresholds(broken_share=limits.max_broken_share, thin_day_share=limits.min_symbol_share)
-    before = None if first is None else symbols_on(night.engine, name, trading_days_before(calendar, first, 1)[0])
-    verdict = check_bars(batch.read(), days, thresholds, symbols_before=before)
+    eve = None if first is None or bars.is_empty() else trading_days_before(calendar, first, 1)[0]
+    before = None if eve is None else bars_before(night, eve, bars)
+    symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
+    thresholds = thresholds_of(night.settings.quality)
+    verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before)
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
@@ -98,7 +99,7 @@ def load(night: Night, checked: Checked) -> Ingested:
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
     batch = batch_ending(night.engine, source.facts.name, night.as_of)
-    held = quarantined(night.engine, source.facts.name, night.as_of)
+    held = quarantined(night.engine, source.facts.name, night.as_of, night.cutoff)
     reasons = held.select(pl.col("reasons").str.split(",").explode().value_counts()).unnest("reasons")
     counts = reasons.sort("count", "reasons", descending=[True, False]).rows()
     return Ingested(batch.content, batch.rows_in, batch.rows_new, tuple(counts), batch.notes)

@@ -17,6 +17,7 @@ from nightdesk.concealment import without_password
 from nightdesk.home import Home
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.night import Night
+from nightdesk.operations.quality_pages import quality_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
@@ -93,13 +94,14 @@ def report(
     matured: Logged,
     publication: Publication,
 ) -> Page:
-    """Write the morning report."""
+    """Write the morning report, and the quality pages beside it."""
     del matured  # its content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes)
     ranking = _ranking(night, publication)
     html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
     write_page(path, html)
+    write_quality_pages(night, quality_of(night, bars.read()))
     return Page(content_of(html), str(path))
 
 

@@ -59,3 +59,7 @@ class Home:
     def report(self, realm: str, as_of: dt.date) -> Path:
         """The morning report of a night."""
         return self.root / "reports" / realm / f"{as_of}.html"
+
+    def quality(self, realm: str, as_of: dt.date) -> Path:
+        """The quality pages of a night, one a table."""
+        return self.root / "reports" / realm / "quality" / str(as_of)

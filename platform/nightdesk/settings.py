@@ -83,6 +83,24 @@ class QualitySettings(_Group):
     min_symbol_share: float = Field(
         0.8, ge=0, le=1, description="Smallest share of the symbols of the day before that a day must have"
     )
+    handful: int = Field(
+        5, ge=0, description="Broken rows, or symbols less, that stop no night unless they are more than half of all"
+    )
+    ohlc_tolerance: float = Field(
+        1e-4, ge=0, le=0.1, description="Rounding within which open, high, low and close may be out of order"
+    )
+    large_move: float = Field(0.35, gt=0, le=1, description="Return from close to close from which a move is noted")
+    stale_days: int = Field(5, ge=2, le=60, description="Equal closes in a row, with volume, that are noted")
+    price_error: float = Field(
+        0.08, gt=0, le=1, description="Return that, taken back by the next bar, is noted as a suspected wrong price"
+    )
+    action_gap: float = Field(
+        0.1, gt=0, le=1, description="Overnight return beyond the market's from which a split or spin-off is suspected"
+    )
+    action_confidence: float = Field(0.5, ge=0, le=1, description="Confidence from which that suspicion is told")
+    look_back_days: int = Field(
+        60, ge=5, le=250, description="Trading days before a batch that its checks compare it to"
+    )
 
 
 class TrainingSettings(_Group):

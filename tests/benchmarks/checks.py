@@ -15,10 +15,11 @@ import polars as pl
 from nightdesk.features.build import build_features
 from nightdesk.features.matrix import feature_matrix, feature_version
 from nightdesk.labels.forward import forward_returns
-from nightdesk.quality.bars import check_bars
+from nightdesk.quality.bars import check_bars, history_findings
+from nightdesk.quality.coverage import coverage
 from nightdesk.tables import DATE
 from tests.benchmarks.page import Section, seconds
-from tests.benchmarks.sample import sample
+from tests.benchmarks.sample import Sample, sample
 from tests.benchmarks.timing import Case, interleaved
 
 HORIZONS = (5, 20, 60)
@@ -33,7 +34,10 @@ def measure(symbols: int | None) -> list[Section]:
         built = Path(folder)
         build_features(built, bars)
         cases = [
-            Case("checks (check_bars)", nullcontext, lambda _: check_bars(panel.bars, panel.days)),
+            Case("checks of the whole panel", nullcontext, lambda _: check_bars(panel.bars, panel.days)),
+            Case("of these, what several days show", nullcontext, lambda _: history_findings(panel.bars, panel.days)),
+            Case("checks of one more day", partial(_last_day, panel), _check_day),
+            Case("coverage of every symbol", nullcontext, lambda _: coverage(bars, panel.days)),
             Case("labels at 5, 20, 60 days", nullcontext, lambda _: forward_returns(bars, panel.days, HORIZONS)),
             Case("features, first build", _new_folder, partial(_build, bars)),
             Case("features, next night", partial(_without_last, built, bars), partial(_build, bars)),
@@ -43,7 +47,8 @@ def measure(symbols: int | None) -> list[Section]:
     dates = bars[DATE].n_unique()
     sentence = (
         f"{bars.height:,} bars of {dates:,} dates. A first build computes all features and writes {dates:,} files, "
-        "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing."
+        "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing. "
+        "One more day is checked against the 60 days before it."
     )
     return [Section("Checks, labels, feature store", sentence, ("what", "median s", "best s"), rows)]
 
@@ -60,6 +65,19 @@ def _without_last(built: Path, bars: pl.DataFrame) -> Iterator[Path]:
     last: dt.date = bars[DATE].max()
     shutil.rmtree(built / feature_version() / f"date={last}")
     yield built
+
+
+@contextmanager
+def _last_day(panel: Sample) -> Iterator[tuple[pl.DataFrame, dt.date, pl.DataFrame]]:
+    """The last day as a batch of its own, and the 60 days before it."""
+    last, first = panel.days[-1], panel.days[max(-61, -len(panel.days))]
+    near = panel.verdict.good.filter(pl.col(DATE) >= first)
+    yield panel.bars.filter(pl.col(DATE) == last), last, near.filter(pl.col(DATE) < last)
+
+
+def _check_day(given: tuple[pl.DataFrame, dt.date, pl.DataFrame]) -> None:
+    batch, day, before = given
+    check_bars(batch, [day], before=before)
 
 
 def _build(bars: pl.DataFrame, root: Path) -> None:

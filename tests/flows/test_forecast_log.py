@@ -46,7 +46,7 @@ def test_a_night_that_fails_leaves_the_last_good_forecasts_marked_stale(
     published = latest(home / "published", "live")
     with monkeypatch.context() as patch:
         strict = Thresholds(broken_share=0.0, handful=0)
-        patch.setattr(tasks.ingest, "Thresholds", lambda **_: strict)
+        patch.setattr(tasks.ingest, "thresholds_of", lambda _: strict)
         patch.setattr(tasks.ingest, "check_bars", _with_a_broken_row(tasks.ingest.check_bars))
         with pytest.raises(DataRefused, match="broken"):
             run_night(bad)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections import Counter
 from functools import lru_cache
 
@@ -72,22 +71,16 @@ def test_the_thin_day_is_noted_with_its_numbers(verdict: Verdict) -> None:
     assert lacking == {"BMY", "DHR", "ICE", "O"}
 
 
-def test_large_moves_are_noted_but_for_the_close_in_quarantine(verdict: Verdict) -> None:
-    assert found(verdict, "large_move") == keys(LARGE)
+def test_large_moves_are_news_or_actions_but_for_the_close_in_quarantine(verdict: Verdict) -> None:
+    actions = keys("DISCA 2014-08-07, DISCK 2014-08-07, BAX 2015-07-01, NI 2015-07-02, EBAY 2015-07-20")
+    assert found(verdict, "large_move") | actions == keys(LARGE)
+    assert actions <= found(verdict, "suspected_action")
+    assert ("LNT", dt.date(2016, 5, 19)) in found(verdict, "price_error")
 
 
 def test_31_symbols_have_a_shorter_history(verdict: Verdict) -> None:
     rules = ("late_listing", "delisting", "missing_row")
     assert len({one.symbol for one in verdict.findings if one.rule in rules}) == 31
-
-
-def test_the_whole_panel_takes_less_than_two_seconds_of_processor(verdict: Verdict) -> None:
-    def seconds() -> float:
-        start = time.process_time()
-        check_bars(*sample_panel())
-        return time.process_time() - start
-
-    assert any(seconds() < 2.0 for _ in range(3))  # a busy neighbour may spoil one
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -26,7 +26,7 @@ from store_samples import (
 )
 
 from nightdesk.store import schema
-from nightdesk.store.inputs import Loaded, bars_as_known, load_bars, symbols_on
+from nightdesk.store.inputs import Loaded, bars_as_known, load_bars
 from nightdesk.tables import OBSERVED, RULE, SYMBOL
 
 LATE = moment(20)
@@ -59,8 +59,7 @@ def test_the_read_is_bounded_by_both_dates(store: sa.Engine) -> None:
     load(store, TWO)
     assert_frame_equal(bars_as_known(store, "test", LATE, first=DAYS[1]), TWO[1:])
     assert_frame_equal(bars_as_known(store, "test", LATE, last=DAYS[0]), TWO[:1])
-    assert symbols_on(store, "test", DAYS[1]) == 2
-    assert symbols_on(store, "test", DAYS[3]) == 0
+    assert_frame_equal(bars_as_known(store, "test", LATE, first=DAYS[1], symbols=["BBB", "CCC"]), TWO[2:])
 
 
 def test_a_changed_row_is_known_from_its_arrival_and_not_before(store: sa.Engine) -> None:

@@ -64,7 +64,7 @@ def gather(
         serving=tuple(_served(night, one) for one in served.models),
         ranking=ranking,
         matured=scores(engine, night.realm, night.as_of),
-        quarantined=quarantined(engine, facts.name, night.as_of),
+        quarantined=quarantined(engine, facts.name, night.as_of, night.cutoff),
         notes=pl.DataFrame(
             intake.notes, schema={"rule": pl.String, "count": pl.Int64, "meaning": pl.String}, orient="row"
         ),

@@ -11,7 +11,9 @@ import polars as pl
 
 from nightdesk.quality.expectations import REASON, ROW, column_mismatch, failed_rows
 from nightdesk.quality.finding import Finding, Severity
-from nightdesk.quality.history import day_findings, price_findings, symbol_findings
+from nightdesk.quality.history import day_findings, symbol_findings
+from nightdesk.quality.jumps import jump_findings
+from nightdesk.quality.prices import repeated_findings, stale_findings
 from nightdesk.quality.suite import SCHEMA, ZERO_VOLUME, measured, row_rules
 from nightdesk.quality.thresholds import DEFAULTS, Thresholds
 from nightdesk.tables import BARS, DATE, SYMBOL
@@ -60,6 +62,7 @@ def check_bars(
     thresholds: Thresholds = DEFAULTS,
     *,
     symbols_before: int | None = None,
+    before: pl.DataFrame | None = None,
 ) -> Verdict:
     """Check `bars` of the trading days `days`.
 
@@ -74,6 +77,9 @@ def check_bars(
     symbols_before
         Number of symbols on the trading day before the first of `days`; None where that is not known: then
         the first day cannot be found thin.
+    before
+        Good bars of the days before the batch, as known on its night (`tables.BARS`): what a day is compared to.
+        None: the batch is looked at by itself. They give no finding of their own.
 
     Returns
     -------
@@ -98,15 +104,12 @@ def check_bars(
     good = rows.filter(pl.col(REASONS).is_null()).select(*BARS)
     broken = rows.filter(pl.col(REASONS).is_not_null()).select(*BROKEN)
 
-    present = once.select(SYMBOL, DATE).filter(
-        pl.col(SYMBOL).is_not_null() & pl.col(DATE).is_in(list(days)) & ~same_key
-    )
+    keyed = once.filter(pl.col(SYMBOL).is_not_null() & pl.col(DATE).is_in(list(days)) & ~same_key)
     found = (
         *_row_findings(once, failures, days),
         *_copies(bars, once),
-        *symbol_findings(present, days),
-        *price_findings(good, thresholds),
-        *day_findings(present, days, thresholds, symbols_before),
+        *history_findings(keyed, days, thresholds, before),
+        *day_findings(keyed.select(SYMBOL, DATE), days, thresholds, symbols_before),
     )
     return Verdict(
         good,
@@ -115,6 +118,28 @@ def check_bars(
         tuple(one for one in found if one.severity != "batch"),
         (*_too_broken(broken, once.height, thresholds), *(one for one in found if one.severity == "batch")),
     )
+
+
+def history_findings(
+    rows: pl.DataFrame, days: Sequence[dt.date], thresholds: Thresholds = DEFAULTS, before: pl.DataFrame | None = None
+) -> list[Finding]:
+    """Notes on what only several days show: gaps, prices that stand still, jumps; nothing of it holds a row back.
+
+    `rows` (`tables.BARS`, each symbol's together, by date, each pair once, all of `days`) may hold broken ones: a wrong
+    price is told by the bars around it. `days` and `before` as in `check_bars`.
+    """
+    if rows.is_empty():
+        return []
+    known, earlier = rows, []
+    if before is not None and not before.is_empty():
+        known = pl.concat([before.select(*BARS).filter(pl.col(DATE) < days[0]), rows]).sort(SYMBOL, DATE)
+        earlier = known.filter(pl.col(DATE) < days[0]).get_column(DATE).unique().sort().to_list()
+    return [
+        *symbol_findings(known.select(SYMBOL, DATE), [*earlier, *days], days[0]),
+        *jump_findings(known, days[0], thresholds),
+        *stale_findings(known, days[0], thresholds),
+        *repeated_findings(known, days[0]),
+    ]
 
 
 def _schema(bars: pl.DataFrame) -> tuple[Finding, ...]:

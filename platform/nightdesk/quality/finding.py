@@ -28,6 +28,8 @@ class Finding:
         The rule, in words.
     count
         How many it stands for: rows, days, symbols or columns, as `value` says.
+    confidence
+        How sure a suspicion is, from 0 to 1, by the weights of its evidence; None for what is plain to see.
     """
 
     rule: str
@@ -37,6 +39,7 @@ class Finding:
     value: str
     meaning: str
     count: int = 1
+    confidence: float | None = None
 
     def __str__(self) -> str:
         """One line: rule, place, value, meaning."""

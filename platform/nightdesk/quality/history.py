@@ -1,4 +1,4 @@
-"""What only several days of bars show: days missing or thin, gaps in symbols, odd moves of prices."""
+"""Days against the exchange's calendar: days missing or thin, and gaps within the life of single symbols."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.thresholds import Thresholds
-from nightdesk.tables import CLOSE, DATE, SYMBOL
+from nightdesk.tables import DATE, SYMBOL
 
 
 def day_findings(
@@ -54,17 +54,21 @@ def day_findings(
     return found
 
 
-def symbol_findings(present: pl.DataFrame, days: Sequence[dt.date]) -> list[Finding]:
-    """Notes on days that single symbols lack: gaps (`missing_row`), a late first bar, an early last one.
+def symbol_findings(present: pl.DataFrame, days: Sequence[dt.date], since: dt.date) -> list[Finding]:
+    """Notes on days that single symbols lack: gaps (`missing_row`), a late first bar, no bar any more.
 
-    `present` as above. A gap stands at its first day, `late_listing` at the first bar, `delisting` at the
-    last one; `count` is the number of trading days without a bar.
+    `present` as above, of `days`: those of the batch, and the days before it that are known; `since` is the batch's
+    first day. Told once, on the day that shows it: a gap on the day on which bars come again, at its first day;
+    `late_listing` at the first bar; `delisting` at the last one, on the first day without. Which of a gap and a
+    delisting it is, only the days after can say. `count` is the number of trading days without a bar.
     """
     position = pl.Series(days, dtype=pl.Date).search_sorted(present.get_column(DATE)).cast(pl.Int64)
+    new = pl.Series(days, dtype=pl.Date).search_sorted(since)
     placed = present.with_columns(position.alias("position"))
     gap = pl.col("position").shift(-1) - pl.col("position") - 1
     same = pl.col(SYMBOL) == pl.col(SYMBOL).shift(-1)
-    gaps = placed.with_columns(gap.alias("gap")).filter(same & (pl.col("gap") > 0))
+    shown = pl.col("position").shift(-1) >= new
+    gaps = placed.with_columns(gap.alias("gap")).filter(same & shown & (pl.col("gap") > 0))
     found = [
         Finding(
             "missing_row",
@@ -80,46 +84,11 @@ def symbol_findings(present: pl.DataFrame, days: Sequence[dt.date]) -> list[Find
     ends = placed.group_by(SYMBOL, maintain_order=True).agg(
         pl.col("position").min().alias("first"), pl.col("position").max().alias("last")
     )
-    for symbol, first, last in ends.iter_rows():
-        if first > 0:
-            value, meaning = f"first bar {days[first]}", "the first bar comes after the batch's first day"
-            found.append(Finding("late_listing", "note", symbol, days[first], value, meaning, first))
-        if last < len(days) - 1:
-            value, meaning = f"last bar {days[last]}", "the last bar comes before the batch's last day"
-            found.append(Finding("delisting", "note", symbol, days[last], value, meaning, len(days) - 1 - last))
+    early, late = pl.col("first") >= max(new, 1), pl.col("last").is_between(new - 1, len(days) - 2)
+    for symbol, first in ends.filter(early).select(SYMBOL, "first").iter_rows():
+        value, meaning = f"first bar {days[first]}", "no bar on the days before that were looked at"
+        found.append(Finding("late_listing", "note", symbol, days[first], value, meaning, first))
+    for symbol, last in ends.filter(late).select(SYMBOL, "last").iter_rows():
+        value, meaning = f"last bar {days[last]}", "no bar since: delisted, or a gap that a later bar will close"
+        found.append(Finding("delisting", "note", symbol, days[last], value, meaning, len(days) - 1 - last))
     return found
-
-
-def price_findings(good: pl.DataFrame, thresholds: Thresholds) -> list[Finding]:
-    """Notes on closes of `good` (`tables.BARS`, sorted by symbol and date): large moves and stale prices.
-
-    A move is from a symbol's good bar to its next good one; a large one may be news, or a split or spin-off
-    that nobody adjusted for. `stale_price` stands at the first of at least `stale_days` equal closes, which
-    `count` counts.
-    """
-    move = pl.col(CLOSE) / pl.col(CLOSE).shift(1).over(SYMBOL) - 1
-    moves = good.select(SYMBOL, DATE, move.alias("move")).filter(pl.col("move").abs() > thresholds.large_move)
-    meaning = "news, or a corporate action that is not in the prices"
-    found = [
-        Finding("large_move", "note", symbol, day, f"{size:+.1%} from close to close", meaning)
-        for symbol, day, size in moves.iter_rows()
-    ]
-    run = pl.struct(SYMBOL, CLOSE).rle_id().alias("run")
-    stale = (
-        good.select(SYMBOL, DATE, CLOSE, run)
-        .group_by("run", maintain_order=True)
-        .agg(pl.col(SYMBOL, DATE, CLOSE).first(), pl.len().alias("length"))
-        .filter(pl.col("length") >= thresholds.stale_days)
-    )
-    return found + [
-        Finding(
-            "stale_price",
-            "note",
-            symbol,
-            day,
-            f"{length} closes of {close}",
-            "the close does not move",
-            length,
-        )
-        for symbol, day, close, length in stale.select(SYMBOL, DATE, CLOSE, "length").iter_rows()
-    ]

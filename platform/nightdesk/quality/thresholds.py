@@ -7,6 +7,11 @@ from typing import Final
 
 from nightdesk.errors import BadSetting
 
+_SHARES: Final = (
+    *("broken_share", "thin_day_share", "ohlc_tolerance", "large_move"),
+    *("price_error", "action_gap", "action_confidence"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -27,6 +32,13 @@ class Thresholds:
         Absolute return from close to close above which a move is noted.
     stale_days
         So many equal closes of a symbol in a row are noted.
+    price_error
+        Absolute return from which a close that is taken back the next day, or lies outside its own day's range, is
+        noted as a suspected error.
+    action_gap
+        Absolute overnight return, beyond the market's, from which a split or spin-off is suspected.
+    action_confidence
+        Confidence from which such a suspicion is told; below it a move is news, and noted only if it is large.
     """
 
     broken_share: float = 0.01
@@ -35,10 +47,13 @@ class Thresholds:
     ohlc_tolerance: float = 1e-4
     large_move: float = 0.35
     stale_days: int = 5
+    price_error: float = 0.08
+    action_gap: float = 0.1
+    action_confidence: float = 0.5
 
     def __post_init__(self) -> None:
         """Validate the ranges."""
-        for name in ("broken_share", "thin_day_share", "ohlc_tolerance", "large_move"):
+        for name in _SHARES:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise BadSetting(f"quality {name} must be a share from 0 to 1, got {value}: 0.01 is 1 %")

@@ -75,7 +75,7 @@ def load_bars(
     observed. NaN counts as null.
     """
     held = _quarantined(broken, arrival)
-    with _one_writer(engine) as place:
+    with one_writer(engine) as place:
         differing = _differing(place, schema.bars, good, arrival.source)
         fresh = _versions(_released(place, _stamped(differing, arrival, DATE), arrival))
         new_held = held.join(_held_already(place, arrival.source), on="row_hash", how="anti")
@@ -90,7 +90,7 @@ def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) 
 
     Where the basis is observed, it is known from its arrival if that is later.
     """
-    with _one_writer(engine) as place:
+    with one_writer(engine) as place:
         stamped = _differing(place, schema.membership, members, arrival.source).with_columns(
             (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
                 KNOWN_AT
@@ -107,10 +107,12 @@ def bars_as_known(
     cutoff: dt.datetime,
     first: dt.date | None = None,
     last: dt.date | None = None,
+    symbols: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Bars of `source` as they were known at `cutoff` (UTC, aware): the newest version of each row by then.
 
-    Columns as tables.BARS, sorted by symbol and date; `first` and `last` bound the dates, both included.
+    Columns as tables.BARS, sorted by symbol and date; `first` and `last` bound the dates, both included. A few days of
+    given `symbols` are found through the key, without a look at all the others.
     """
     table = schema.bars
     wanted = sa.select(*(table.c[name] for name in BARS)).where(table.c.source == source, table.c.known_at <= cutoff)
@@ -118,6 +120,8 @@ def bars_as_known(
         wanted = wanted.where(table.c.date >= first)
     if last is not None:
         wanted = wanted.where(table.c.date <= last)
+    if symbols is not None:
+        wanted = wanted.where(table.c.symbol.in_(symbols))
     wanted = wanted.order_by(table.c.source, table.c.symbol, table.c.date, table.c.known_at)
     return _newest(read(engine, wanted), (SYMBOL, DATE))
 
@@ -171,26 +175,23 @@ def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:
     return Batch(row.content, row.rows_in, row.rows_new, notes)
 
 
-def symbols_on(engine: sa.Engine, source: str, day: dt.date) -> int:
-    """How many symbols of `source` have a bar on `day`."""
-    wanted = sa.select(sa.func.count(sa.distinct(schema.bars.c.symbol))).where(
-        schema.bars.c.source == source, schema.bars.c.date == day
-    )
-    with engine.connect() as connection:
-        return connection.scalar(wanted) or 0
+def quarantined(engine: sa.Engine, source: str, last: dt.date, cutoff: dt.datetime | None = None) -> pl.DataFrame:
+    """Rows of `source` in quarantine dated up to `last`: symbol, date, reasons (comma-separated), sorted.
 
-
-def quarantined(engine: sa.Engine, source: str, last: dt.date) -> pl.DataFrame:
-    """Rows of `source` in quarantine dated up to `last`: symbol, date, reasons (comma-separated), sorted."""
-    table = schema.quarantine
+    Without those that a person released or dropped by `cutoff` (UTC); None: every row that was ever held.
+    """
+    table, log = schema.quarantine, schema.quarantine_log
     wanted = sa.select(table.c.symbol, table.c.date, table.c.reasons).where(
         table.c.source == source, table.c.date <= last
     )
+    if cutoff is not None:
+        same = [log.c[name] == table.c[name] for name in ("source", "table_name", "row_hash")]
+        wanted = wanted.where(~sa.exists().where(*same, log.c.decided_at <= cutoff))
     return read(engine, wanted.order_by(table.c.symbol, table.c.date, table.c.reasons))
 
 
 @contextmanager
-def _one_writer(engine: sa.Engine) -> Iterator[Place]:
+def one_writer(engine: sa.Engine) -> Iterator[Place]:
     """Hold off a second loader between looking for what differs and adding it; yields where to do both.
 
     On PostgreSQL that is one transaction, which holds the lock too.

@@ -121,6 +121,21 @@ quarantine = sa.Table(
     *_knowledge(),
 )
 
+quarantine_log = sa.Table(
+    "quarantine_log",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("table_name", _NAME, primary_key=True),
+    sa.Column("row_hash", _HASH, primary_key=True),
+    sa.Column("decided_at", _INSTANT, primary_key=True),
+    sa.Column("action", _WORD, nullable=False),
+    sa.Column("by", _NAME, nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+    # The row as it was released, with its corrections, and from when it is known; null for a row that was dropped.
+    sa.Column("payload", _text()),
+    sa.Column(KNOWN_AT, _INSTANT),
+)
+
 batches = sa.Table(
     "batches",
     metadata,

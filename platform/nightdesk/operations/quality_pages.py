@@ -1,0 +1,178 @@
+"""Gathers what is known of a night's input tables, and writes one page a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from nightdesk.operations.night import Night
+from nightdesk.operations.quality import thresholds_of
+from nightdesk.quality.bars import history_findings
+from nightdesk.quality.coverage import audit_survivorship, coverage
+from nightdesk.quality.history import day_findings
+from nightdesk.quality.suite import ZERO_VOLUME
+from nightdesk.quality.thresholds import Thresholds
+from nightdesk.report.quality import (
+    PICTURED,
+    BarsQuality,
+    MembershipQuality,
+    render_bars,
+    render_membership,
+)
+from nightdesk.report.write import write_page
+from nightdesk.sessions import trading_days
+from nightdesk.sources.aliases import bundled_aliases
+from nightdesk.sources.source import SourceFacts
+from nightdesk.store.inputs import members_as_known
+from nightdesk.store.quarantine import HELD, HeldRow, held_rows
+from nightdesk.tables import BARS, CLOSE, DATE, PRICES, SYMBOL, VOLUME
+
+_HELD: Final = {
+    "key": pl.String(),
+    "symbol": pl.String(),
+    "date": pl.Date(),
+    "reasons": pl.String(),
+    "value": pl.String(),
+    "state": pl.String(),
+}
+
+_FINDINGS: Final = {
+    "rule": pl.String(),
+    "symbol": pl.String(),
+    "date": pl.Date(),
+    "value": pl.String(),
+    "meaning": pl.String(),
+    "count": pl.Int64(),
+    "confidence": pl.Float64(),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """What is known of each input table of a night; members are None for a source without an index."""
+
+    bars: BarsQuality
+    members: MembershipQuality | None
+
+
+def quality_of(night: Night, bars: pl.DataFrame) -> Quality:
+    """Check the tables of `night`, whose bars as known at its cut-off are `bars`, at least one."""
+    facts, cutoff = night.source.facts, night.cutoff
+    members = members_as_known(night.engine, facts.name, cutoff)
+    return Quality(_bars_quality(night, facts, cutoff, bars), _membership_quality(night.as_of, facts, members, bars))
+
+
+def write_quality_pages(night: Night, found: Quality) -> list[Path]:
+    """Write one page a table; returns where they lie, that of the bars first."""
+    folder = night.home.quality(night.realm, night.as_of)
+    pages = {"bars.html": render_bars(found.bars, with_membership=found.members is not None)}
+    if found.members is not None:
+        pages["membership.html"] = render_membership(found.members)
+    for name, html in pages.items():
+        write_page(folder / name, html)
+    return [folder / name for name in pages]
+
+
+def _bars_quality(night: Night, facts: SourceFacts, cutoff: dt.datetime, bars: pl.DataFrame) -> BarsQuality:
+    """What is known of the bars: the checks of history run on all of them, and every row that came into quarantine."""
+    rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, night.as_of)]
+    first: dt.date = bars[DATE].min()  # type: ignore[assignment]
+    days = trading_days(facts.calendar, first, night.as_of)
+    everything = _with_held(bars, rows)
+    findings = _findings(everything, days, thresholds_of(night.settings.quality))
+    pictured = findings.filter(pl.col("rule").is_in([rule for rule, _ in PICTURED]))["symbol"].unique()
+    closes = everything.filter(pl.col(SYMBOL).is_in(pictured.implode())).select(SYMBOL, DATE, CLOSE)
+    return BarsQuality(
+        facts.name,
+        facts.calendar,
+        night.as_of,
+        bars.height,
+        len(days),
+        findings,
+        _held(rows, cutoff),
+        coverage(bars, days),
+        closes,
+    )
+
+
+def _membership_quality(
+    as_of: dt.date, facts: SourceFacts, members: pl.DataFrame, bars: pl.DataFrame
+) -> MembershipQuality | None:
+    """How the members known by the night stand against its bars; None for a source without an index."""
+    if facts.index_name is None or members.is_empty():
+        return None
+    audit = audit_survivorship(members, bars[SYMBOL], bundled_aliases())
+    return MembershipQuality(
+        facts.name,
+        facts.index_name,
+        as_of,
+        members["snapshot_date"].n_unique(),
+        audit.members_as_spelt,
+        audit.without_as_spelt,
+        audit.members,
+        audit.without,
+        audit.joined,
+    )
+
+
+def _findings(everything: pl.DataFrame, days: list[dt.date], limits: Thresholds) -> pl.DataFrame:
+    # A held row may bear a day on which nothing trades: it stands in the quarantine, and no check can place it.
+    everything = everything.filter(pl.col(DATE).is_in(days))
+    found = [
+        *history_findings(everything, days, limits),
+        *day_findings(everything.select(SYMBOL, DATE), days, limits, None),
+    ]
+    values = [tuple(getattr(one, name) for name in _FINDINGS) for one in found]
+    told = pl.DataFrame(values, schema=_FINDINGS, orient="row")
+    untraded = everything.filter(pl.col(VOLUME) == 0).select(
+        pl.lit(ZERO_VOLUME.code).alias("rule"),
+        SYMBOL,
+        DATE,
+        pl.format("close {}", pl.col(CLOSE)).alias("value"),
+        pl.lit(ZERO_VOLUME.meaning).alias("meaning"),
+        pl.lit(1, pl.Int64).alias("count"),
+        pl.lit(None, pl.Float64).alias("confidence"),
+    )
+    return pl.concat([told, untraded]).sort("rule", "symbol", "date", nulls_last=True)
+
+
+def _with_held(bars: pl.DataFrame, rows: list[HeldRow]) -> pl.DataFrame:
+    """The bars, and beside them what is in quarantine without a bar of its own: a wrong price is told by the others."""
+    whole = [dict(one.values) for one in rows if one.values[SYMBOL] is not None]
+    held = pl.DataFrame(whole, schema=BARS).unique([SYMBOL, DATE], keep="first", maintain_order=True)
+    touched = pl.col(SYMBOL).is_in(held[SYMBOL].unique().implode())
+    near = bars.filter(touched)
+    alone = held.join(near, on=[SYMBOL, DATE], how="anti")
+    # Only the symbols concerned are sorted again: what looks at the rows wants each symbol's together, by date.
+    return pl.concat([bars.filter(~touched), pl.concat([near, alone]).sort(SYMBOL, DATE)])
+
+
+def _held(rows: list[HeldRow], cutoff: dt.datetime) -> pl.DataFrame:
+    """Each row with its state as it was at the cut-off: what was decided later is not known yet."""
+    states = [[ruling.action for ruling in one.rulings if ruling.at <= cutoff] for one in rows]
+    told = [
+        (
+            one.key,
+            one.values[SYMBOL],
+            one.values[DATE],
+            ", ".join(one.reasons),
+            _as_it_came(one),
+            state[-1] if state else HELD,
+        )
+        for one, state in zip(rows, states, strict=True)
+    ]
+    return pl.DataFrame(told, schema=_HELD, orient="row")
+
+
+def _as_it_came(row: HeldRow) -> str:
+    values = ((name, row.values[name]) for name in (*PRICES, VOLUME))
+    return ", ".join(f"{name} {'missing' if value is None else f'{value:,.10g}'}" for name, value in values)
+
+
+def _up_to(row: HeldRow, as_of: dt.date) -> bool:
+    day = row.values[DATE]
+    return isinstance(day, dt.date) and day <= as_of
