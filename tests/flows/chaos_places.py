@@ -14,15 +14,23 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import polars as pl
 import postgresql_server
 import sqlalchemy as sa
+from bar_samples import a_file_a_day, evening_of, parquet_of
+from bar_server import BarServer, Silent, bar_server, half, status
+from bar_server import Fault as BarFault
 from chaos_starts import Start
 from logical_state import logical_state
+from mlflow_server import MlflowServer, mlflow_server
 from receivers import Receiver, web_server
-from small_nights import empty_tracking, settings_of
+from small_nights import OPTIONS, empty_tracking, settings_of
 
+from nightdesk.sources import open_source
 from nightdesk.store.database import connect
+from nightdesk.tables import DATE
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,11 @@ class Place:
     told: Receiver
     faults: dict[str, Fault] = field(default_factory=dict)
     store: str | None = None
+    tracking: str | None = None
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """Its logical state."""
-        return logical_state(self.home, store=self.store)
+        return logical_state(self.home, store=self.store, tracking=self.tracking)
 
     @contextmanager
     def engine(self) -> Iterator[sa.Engine]:
@@ -81,6 +90,71 @@ def on_postgresql(folder: Path) -> Iterator[Place]:
             environment = place.environment | {"NIGHTDESK_STORE__URL": url}
             faults = EVERYWHERE | {"PostgreSQL restarted": restarts}
             yield replace(place, environment=environment, faults=faults, store=url)
+
+
+@contextmanager
+def with_registry(folder: Path) -> Iterator[Place]:
+    """Models behind an MLflow server, which dies and comes back."""
+    with _place("registry", folder) as place, mlflow_server(place.home) as server:
+
+        def dies(start: Start, chance: Random, seconds: float) -> Planned:
+            return Planned(start, _later(chance, seconds, lambda _: _back(server, chance.uniform(0, 3))))
+
+        own = {"NIGHTDESK_TRACKING__URI": server.uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+        faults = EVERYWHERE | {"MLflow killed and back": dies}
+        yield replace(place, environment=place.environment | own, faults=faults, tracking=server.uri)
+
+
+@contextmanager
+def over_http(folder: Path) -> Iterator[Place]:
+    """Bars from a web server, a file a day, which fails in each way that a web server can."""
+    market = open_source("synthetic", **OPTIONS)
+    bars = market.bars(None, market.last_day())
+    days = bars[DATE].unique().sort()
+    with _place("http", folder) as place, bar_server() as server:
+        server.today = evening_of(days[-1])
+        server.files = {"/old.parquet": parquet_of(bars.filter(pl.col(DATE) <= days[-30])), **a_file_a_day(bars)}
+
+        def failing(answer: Callable[[], BarFault]) -> Fault:
+            def fails(start: Start, chance: Random, seconds: float) -> Planned:
+                return Planned(
+                    start, lambda process: _while_failing(server, answer(), process, chance.uniform(0, seconds))
+                )
+
+            return fails
+
+        faults = EVERYWHERE | {
+            "source answers 500": failing(lambda: status(500)),
+            "source answers 429": failing(lambda: status(429, {"Retry-After": "0"})),
+            "source gives half a file": failing(lambda: half),
+            "source never answers": failing(Silent),
+        }
+        options = {
+            "url": server.url("/bars/{date}.csv"),
+            "history_url": server.url("/old.parquet"),
+            "basis": "rule",
+            "publication_lag_minutes": 0,
+            "attempts": 3,
+            "wait_s": 0.05,
+            "timeout_s": 1,
+            "requests_per_second": 1000,
+        }
+        own = {"NIGHTDESK_SOURCE__NAME": "http", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
+        yield replace(place, environment=place.environment | own, faults=faults)
+
+
+def _while_failing(server: BarServer, answer: BarFault, process: ForkServerProcess, seconds: float) -> None:
+    server.always = answer
+    process.join(seconds)
+    server.always = None
+    if isinstance(answer, Silent):
+        answer.let_go.set()
+
+
+def _back(server: MlflowServer, away: float) -> None:
+    server.kill()
+    time.sleep(away)
+    server.start()
 
 
 def _restart(cluster: postgresql_server.Cluster, away: float) -> None:

@@ -16,7 +16,9 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from chaos_places import Place, embedded, on_postgresql, run_outside
+from chaos_places import Place, embedded, on_postgresql, over_http, run_outside, with_registry
+from chaos_prefect import FAULTS as PREFECT_FAULTS
+from chaos_prefect import deployed
 from chaos_starts import BUSY, DONE, KILLED, RAW, Ending, Start, begin, ending
 from logical_state import differences
 from small_nights import market_days
@@ -31,8 +33,10 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(7200)]
 NIGHTS = 10
 """Nights of a chain, one after the other in one home."""
 CHAINS: dict[str, tuple[Callable[[Path], AbstractContextManager[Place]], int]] = {
-    "embedded": (embedded, 5),
-    "postgresql": (on_postgresql, 4),
+    "embedded": (embedded, 3),
+    "postgresql": (on_postgresql, 2),
+    "http": (over_http, 2),
+    "registry": (with_registry, 2),
 }
 FAULTS_A_NIGHT = 3
 """After so many, the next start is left in peace: it must end the night."""
@@ -92,8 +96,9 @@ def test_a_hundred_nights_under_faults_end_as_if_nothing_had_happened(tmp_path: 
         ]
         for one in chains:
             tally.add(one.result())
+    tally.add(through_prefect(tmp_path / "prefect", days, references["embedded"]))
     print("\n" + "\n".join(table(tally)))
-    assert tally.nights >= 90
+    assert tally.nights == NIGHTS * (1 + sum(many for _, many in CHAINS.values()))
     assert not (+tally.lost)
     assert not (+tally.doubled)
     assert {name: lines for name, lines in tally.wrong.items() if lines} == {}
@@ -123,14 +128,49 @@ def chain(
     with place(folder) as here:
         for day in days:
             night(here, day, reference, chance, tally, f"{name}, {day}")
-        found = here.state()
-        for table_name in ROWS:
-            expected, there = Counter(reference.state["rows"][table_name]), Counter(found["rows"][table_name])
-            tally.lost[table_name] += (expected - there).total()
-            tally.doubled[table_name] += (there - expected).total()
-        for line in differences(found, reference.state)[:10]:
-            tally.wrong["states that differ in the end"].append(f"{name}: {line[:300]}")
+        compare(here, reference, tally, name)
     return tally
+
+
+def through_prefect(folder: Path, days: list[dt.date], reference: Reference) -> Tally:
+    """A chain of runs of the nightly deployment under a worker."""
+    tally, chance = Tally(), Random("prefect")
+    with deployed(folder) as desk:
+        for day in days:
+            tally.nights += 1
+            faults = [chance.choice(sorted(PREFECT_FAULTS)) for _ in range(chance.randint(1, 2))]
+            for number, fault in enumerate([*faults, "none (Prefect)", "none (Prefect)"]):
+                found = desk.night(day, fault, chance)
+                tally.starts += 1
+                tally.endings[fault, found.how] += 1
+                # What Prefect tells of a run bears the run's name, what the next start tells of it the night's date.
+                look(desk.place, day, reference, tally, f"prefect, {day}, start {number} ({fault})", told=False)
+                if found.how == DONE:
+                    break
+                if found.how == RAW:
+                    tally.wrong["errors outside nightdesk's tree"].append(f"prefect, {day}, {fault}: {found.said}")
+            else:
+                tally.wrong["nights that never ended"].append(f"prefect, {day}: {found.said}")
+        with desk.place.engine() as engine, engine.connect() as connection:
+            killed = sa.select(schema.nights.c.as_of, schema.nights.c.run_id)
+            for day, run in connection.execute(killed.where(schema.nights.c.status == "abandoned")):
+                if desk.place.told.about(f"night-crashed/live/{day}") or desk.place.told.about(f"night-crashed/{run}"):
+                    tally.told["run killed (Prefect)"] += 1
+                else:
+                    tally.wrong["faults neither recovered nor told"].append(f"prefect, {day}: the killed run {run}")
+        compare(desk.place, reference, tally, "prefect")
+    return tally
+
+
+def compare(here: Place, reference: Reference, tally: Tally, name: str) -> None:
+    """What is lost, doubled or otherwise different in the end."""
+    found = here.state()
+    for table_name in ROWS:
+        expected, there = Counter(reference.state["rows"][table_name]), Counter(found["rows"][table_name])
+        tally.lost[table_name] += (expected - there).total()
+        tally.doubled[table_name] += (there - expected).total()
+    for line in differences(found, reference.state)[:10]:
+        tally.wrong["states that differ in the end"].append(f"{name}: {line[:300]}")
 
 
 def night(here: Place, day: dt.date, reference: Reference, chance: Random, tally: Tally, name: str) -> None:
@@ -161,7 +201,7 @@ def night(here: Place, day: dt.date, reference: Reference, chance: Random, tally
     tally.wrong["nights that never ended"].append(f"{name}: {found.said}")
 
 
-def look(here: Place, day: dt.date, reference: Reference, tally: Tally, name: str) -> None:
+def look(here: Place, day: dt.date, reference: Reference, tally: Tally, name: str, *, told: bool = True) -> None:
     """What must hold at any moment: a killed night was told, forecasts stand and say their age, nothing was rushed."""
     if not here.store and not (here.home / "store.db").exists():
         return
@@ -175,7 +215,7 @@ def look(here: Place, day: dt.date, reference: Reference, tally: Tally, name: st
         whole = bars_by_day(engine).get(day, 0) == reference.bars[day]
     if promoted and not whole:
         tally.wrong["promotions on incomplete data"].append(name)
-    if "abandoned" in statuses and not here.told.about(f"night-crashed/live/{day}"):
+    if told and "abandoned" in statuses and not here.told.about(f"night-crashed/live/{day}"):
         tally.wrong["faults neither recovered nor told"].append(f"{name}: a killed night")
     try:
         last = latest(here.home / "published", "live")
