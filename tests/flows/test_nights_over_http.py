@@ -216,7 +216,7 @@ def test_at_the_command_line_a_server_that_is_gone_is_one_line_and_an_exit_code(
     more = {"NIGHTDESK_SOURCE__NAME": "http", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
     desk = command_line(tmp_path, **more, BARS_KEY="s3cr3t-value")
     told = desk.run("nightly", "--quiet", code=75)
-    assert "all.csv: ConnectError; asked again in 0.0 s" in told
+    assert "all.csv: ConnectError: [Errno 111] Connection refused; asked again in 0.0 s" in told
     assert "/all.csv must answer with a whole file, got ConnectError, asked up to 2 times: look at the provider" in told
     assert "Traceback" not in told
     assert "Warning:" not in told
