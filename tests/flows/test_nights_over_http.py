@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from bar_samples import a_file_a_day, csv_of, evening_of, parquet_of, put
 from bar_server import BarServer, bar_server, half, status
+from command_line import command_line
 from logical_state import differences, logical_state
+from receivers import free_port
 from small_nights import OPTIONS, choose_home, market_days, run_night
 
 from nightdesk.errors import BadDate, DataRefused, SourceBroken, SourceUnavailable
@@ -207,3 +209,15 @@ def test_nights_over_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     held = read(open_store(f"sqlite:///{home / 'store.db'}"), sa.select(schema.quarantine)).select(keys)
     assert rows(home).height + held.height == bars.height
     assert all_incidents(open_store(f"sqlite:///{home / 'store.db'}")).is_empty()
+
+
+def test_at_the_command_line_a_server_that_is_gone_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    options = {"url": f"http://127.0.0.1:{free_port()}/all.csv", "query": {"apikey": "BARS_KEY"}, **PATIENT}
+    more = {"NIGHTDESK_SOURCE__NAME": "http", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
+    desk = command_line(tmp_path, **more, BARS_KEY="s3cr3t-value")
+    told = desk.run("nightly", "--quiet", code=75)
+    assert "all.csv: ConnectError: [Errno 111] Connection refused; asked again in 0.0 s" in told
+    assert "/all.csv must answer with a whole file, got ConnectError, asked up to 2 times: look at the provider" in told
+    assert "Traceback" not in told
+    assert "Warning:" not in told
+    assert "s3cr3t-value" not in told

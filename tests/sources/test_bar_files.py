@@ -59,6 +59,7 @@ def line(text: str, number: int, new: str) -> str:
         ({"all.csv": BARS_SEEN.write_csv(date_format="%d.%m.%Y")}, {"date_format": "%d.%m.%Y"}),
         ({"all.csv": BARS_SEEN.write_csv(date_format="%Y%m%d 00:00")}, {"date_format": "%Y%m%d %H:%M"}),
         ({"all.csv": BARS_SEEN.write_csv(date_format="%Y-%m-%dT00:00:00Z")}, {}),
+        ({"all.csv": BARS_SEEN.write_csv(date_format="%Y-%m-%d 00:00:00-05:00")}, {"missing": []}),
         ({"all.csv": BARS_SEEN.write_csv(float_scientific=True)}, {}),
         (
             {"all.csv": csv_of(BARS_SEEN.rename({"close": "Adj Close", "symbol": "ticker"}))},
@@ -173,6 +174,11 @@ WRONG: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
         {"layout": "wide"},
         "layout wide needs one file for high, named 'high' and its ending, got none",
     ),
+    "a column of a wide file without a symbol": (
+        {f"{field}.csv": ",date,AAA\n0,2024-01-02,1\n" for field in ("open", "high", "low", "close", "volume")},
+        {"layout": "wide"},
+        "layout wide needs a symbol above each column, got none above 1 of close.csv",
+    ),
     "empty file": ({"a.csv": b""}, {}, "a file of bars must not be empty, got 0 bytes in a.csv: fetch it again"),
     "blank file": ({"a.csv": b" \n\n"}, {}, "must not be empty, got 3 bytes in a.csv"),
     "headers alone": ({"a.csv": GOOD.split("\n")[0]}, {}, "must hold one bar at least, got headers alone in a.csv"),
@@ -236,6 +242,11 @@ WRONG: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
         {"a.csv": line(GOOD, 2, "AAA,2024-01-02,10,11,9,10.5,1,000")},
         {},
         "as many cells as the header, 7, got 8 in line 2 of a.csv: .*thousands separators",
+    ),
+    "thousands separators at the wrong place": (
+        {"a.csv": line(GOOD, 2, 'AAA,2024-01-02,10,11,9,"1,5",1000')},
+        {"thousands": ","},
+        "must be a number with decimal sign '.', got '1,5' under 'Close' in line 2",
     ),
     "decimal comma": (
         {"a.csv": GOOD.replace(",", ";").replace(".", ",")},

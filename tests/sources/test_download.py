@@ -249,6 +249,9 @@ def test_no_secret_is_in_any_error_or_log(
             with pytest.raises((SourceBroken, SourceUnavailable)) as caught:
                 downloader(server, slept, keys).get(asked)
             told += [str(caught.value), repr(caught.value), *_texts(caught.value)]
+    with pytest.raises(SourceUnavailable, match=r"ConnectError: .*Connection refused") as caught:
+        downloader(server, slept, keys).get(asked.replace(str(server.port), str(free_port())))
+    told += [str(caught.value), *_texts(caught.value)]
     assert len(server.asked) > len(faults)  # the keys were really sent
     assert all(f"apikey={KEY}" in path for path in server.paths())
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("nightdesk")]

@@ -35,6 +35,8 @@ def prepare_environment(home: Home, environment: MutableMapping[str, str] = os.e
     environment.setdefault("PREFECT_HOME", str(home.prefect))
     environment.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     environment.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "nightdesk")
+    # What is logged while a night is planned, or by the doctor, belongs to no run: that is no cause for a warning.
+    environment.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     # A first start migrates Prefect's own database, which takes longer than the 20 s that it allows itself.
     environment.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 

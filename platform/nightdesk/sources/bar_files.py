@@ -21,7 +21,7 @@ from nightdesk.errors import BadDate, SourceBroken
 from nightdesk.sessions import trading_days
 from nightdesk.sources.bar_form import BarForm
 from nightdesk.sources.cells import days_of, numbers_of, text_of
-from nightdesk.sources.raw_tables import LINE, RawTable, raw_table, shown
+from nightdesk.sources.raw_tables import LINE, RawTable, nameless, raw_table, shown
 from nightdesk.tables import BARS, DATE, PRICES, SYMBOL
 
 FILE: Final = "__file__"
@@ -177,6 +177,11 @@ def _wide(field: str, content: bytes, name: str, form: BarForm) -> pl.DataFrame:
             f"layout wide has one line a day, got {day} again in {table.place(line)}: remove the one that is wrong"
         )
     symbols = [header for header in table.headers if header != date]
+    for number, header in enumerate(table.headers, 1):
+        if header == nameless(number):
+            raise SourceBroken(
+                f"layout wide needs a symbol above each column, got none above {number} of {name}: add it"
+            )
     if not symbols:
         raise SourceBroken(f"layout wide needs a column a symbol, got none in {name}: choose another layout")
     long = table.cells.with_columns(days.get_column(DATE).alias(date)).unpivot(

@@ -12,7 +12,7 @@ from nightdesk.errors import SourceBroken
 from nightdesk.sources.bar_form import BarForm
 from nightdesk.sources.raw_tables import LINE, RawTable, shown
 
-_MIDNIGHT: Final = r"[T ]00:00(:00(\.0+)?)?(Z|[+-]00:?00)?$"
+_MIDNIGHT: Final = r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$"
 _TIMED: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 
 
@@ -79,7 +79,7 @@ def numbers_of(table: RawTable, headers: Mapping[str, str], form: BarForm) -> pl
 def _present(table: RawTable, header: str, form: BarForm) -> pl.Expr:
     """The text of cells that have a value."""
     text = text_of(table, header)
-    return pl.when(~text.is_in(list(form.missing))).then(text)
+    return pl.when(~text.is_in(pl.Series(form.missing, dtype=pl.String).implode())).then(text)
 
 
 def _number(table: RawTable, header: str, form: BarForm) -> pl.Expr:
@@ -87,7 +87,10 @@ def _number(table: RawTable, header: str, form: BarForm) -> pl.Expr:
         return pl.col(header).cast(pl.Float64)
     plain: pl.Expr = _present(table, header, form)
     if form.thousands is not None:
-        plain = plain.str.replace_all(form.thousands, "", literal=True)
+        # Of groups of three alone: 1,5 is no 15.
+        sign = re.escape(form.thousands)
+        grouped = plain.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+([^\d{sign}].*)?$")
+        plain = pl.when(grouped).then(plain.str.replace_all(form.thousands, "", literal=True)).otherwise(plain)
     if form.decimal != ".":
         # A point in such a file is no decimal sign: 1.234 would be read as a thousandth of what it says.
         plain = pl.when(~plain.str.contains(".", literal=True)).then(plain.str.replace(form.decimal, ".", literal=True))

@@ -266,7 +266,7 @@ def masked(url: str) -> str:
 
 @contextmanager
 def _translated(url: str, limits: Limits) -> Iterator[None]:
-    """Say in nightdesk's words what httpx raises; its own texts are kept short, for some hold addresses."""
+    """Say in nightdesk's words what httpx raises: none of the texts that are taken over holds a URL."""
     try:
         yield
     except httpx.TimeoutException:
@@ -278,7 +278,7 @@ def _translated(url: str, limits: Limits) -> Iterator[None]:
     except httpx.RemoteProtocolError:
         raise _Later("an answer that ended before its end") from None
     except (httpx.TransportError, httpx.DecodingError) as error:
-        raise _Later(f"{type(error).__name__}") from None
+        raise _Later(": ".join([type(error).__name__, *str(error).splitlines()[:1]])) from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -286,7 +286,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _secret(variable: str) -> str:
-    value = os.environ.get(variable)
+    value = os.environ.get(variable, "").strip()
     if not value:
         raise BadSetting(
             f"the environment variable {variable}, which holds a key of source http, must be set, got none: export it"

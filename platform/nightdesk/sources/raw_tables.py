@@ -76,6 +76,11 @@ def shown(value: object) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
+def nameless(number: int) -> str:
+    """What a column without a header is called, by its number from 1."""
+    return f"column {number}"
+
+
 def _unpacked(content: bytes, name: str) -> bytes:
     if content.startswith(_GZIP):
         try:
@@ -181,7 +186,7 @@ def _quoted(text: str, name: str, separator: str) -> pl.DataFrame:
 
 def _headers(cells: list[str], name: str) -> list[str]:
     """Headers as written, but for blanks around them; one that is empty is called by its position."""
-    headers = [cell.strip() or f"column {number}" for number, cell in enumerate(cells, 1)]
+    headers = [cell.strip() or nameless(number) for number, cell in enumerate(cells, 1)]
     _refuse_twice(headers, name)
     return headers
 
