@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,14 @@ import polars as pl
 from nightdesk.errors import ModelBroken
 from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
-from nightdesk.models.reaching import be_patient, reaches
+from nightdesk.models.reaching import be_patient, reaches, reaching, unavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _GONE = "RESOURCE_DOES_NOT_EXIST"
+_IN_PARTS = "INTERNAL_ERROR"
+"""How MLflow codes a download of which parts failed, each for a reason of its own: files that are gone have a code."""
 _KEY, _NIGHT, _MODEL_URI = "nightdesk.key", "nightdesk.night", "nightdesk.model_uri"
 
 
@@ -156,13 +159,17 @@ def load_version(tracking: Tracking, version: ModelVersion) -> Bundle:
 
     client(tracking)
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
-    except (MlflowException, FileNotFoundError) as error:
-        if getattr(error, "error_code", _GONE) != _GONE:
+        with reaching(tracking):
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+    except (MlflowException, OSError) as error:
+        said = str(error).splitlines()
+        if getattr(error, "error_code", None) == _IN_PARTS:
+            raise unavailable(tracking, said[-1]) from error
+        if not _gone(error):
             raise
         raise ModelBroken(
-            f"version {version.version} of {version.name} must have its files in MLflow, got "
-            f"{str(error).splitlines()[0]}: restore them, or train again (nightdesk train)"
+            f"version {version.version} of {version.name} must have its files in MLflow, got {said[0]}: "
+            "restore them, or train again (nightdesk train)"
         ) from error
     return load_bundle(Path(folder) / "artifacts" / "bundle")
 
@@ -233,6 +240,13 @@ def _logged_model(own: MlflowClient, model_id: str) -> Any:
         if error.error_code != _GONE:
             raise
         return None
+
+
+def _gone(error: Exception) -> bool:
+    """Whether a file, a version or what an artifact server was asked for does not exist."""
+    answer = getattr(error, "response", None)
+    missing = isinstance(error, FileNotFoundError) or getattr(error, "error_code", None) == _GONE
+    return missing or (answer is not None and answer.status_code == HTTPStatus.NOT_FOUND)
 
 
 def _versions(own: MlflowClient, name: str) -> list[Any]:
