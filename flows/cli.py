@@ -13,7 +13,7 @@ import typer
 
 from flows.secret_blocks import with_secrets
 from nightdesk.concealment import conceal_error, conceal_logs, concealed, without_password
-from nightdesk.disk import check_writable, on_disk
+from nightdesk.disk import check_writable, on_disk, refused
 from nightdesk.errors import BadDate, BadSetting, NightdeskError, NightLocked, ServerTrouble, TransientError
 from nightdesk.home import Home
 from nightdesk.operations.environment import prepare_environment, stop_orphaned_servers
@@ -52,15 +52,13 @@ def main() -> None:
         later = isinstance(error, TransientError | NightLocked)
         _fail(str(error), BUSY if later else USAGE)
     except httpx.HTTPError as error:
-        print(
-            f"nightdesk: the Prefect server must answer until a run has ended, got {type(error).__name__}: "
-            "what was done stands (nightdesk history); start the server, then start this again",
-            file=sys.stderr,
-        )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Prefect would first try for minutes to hand over, one by one, the events that nobody takes.
-        os._exit(BUSY)
+        conceal_error(error)
+        _fail_without_server(error)
+    except OSError as error:
+        conceal_error(error)
+        if (trouble := refused(error, "the home folder")) is None:
+            raise
+        _fail(str(trouble), BUSY)
     except Exception as error:
         conceal_error(error)
         raise
@@ -71,6 +69,28 @@ def main() -> None:
 def _fail(message: str, code: int) -> NoReturn:
     print(f"nightdesk: {concealed(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _fail_without_server(error: httpx.HTTPError) -> NoReturn:
+    """Say that the Prefect server went away under a run, or took no more, and what made the run fail, if it did."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, NightdeskError):
+        found = found.__cause__ or found.__context__
+    ours = "" if found is None else f"{type(found).__name__}: {found}; and "
+    answer = (
+        f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
+    )
+    print(
+        f"nightdesk: {concealed(ours)}the Prefect server must answer until a run has ended, got {answer}: what was "
+        "done stands (nightdesk history); see that it runs and its disk has room, then start this again",
+        file=sys.stderr,
+    )
+    if "PREFECT_API_URL" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Prefect would first try for minutes to hand over, one by one, the events that nobody takes.
+        os._exit(BUSY)
+    sys.exit(BUSY)
 
 
 def _prepare(*, secrets: bool = True) -> Settings:

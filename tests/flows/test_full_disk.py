@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import command_line
+from command_line import command_line, stages_done, wait_until
 from logical_state import differences, logical_state
 from mounted import Disk, small_disk
 from opened_store import opened
@@ -108,6 +108,30 @@ def test_a_read_only_home_is_one_line_for_night_and_doctor(disk: Disk, web: Rece
         found = line.run("doctor", code=1)
     assert "the home folder must be writable, got" in " ".join(found.split())
     assert len(web.about("night-failed/live/newest")) == 1
+
+
+@pytest.mark.chaos
+def test_a_disk_that_fills_up_under_a_process_of_its_own_and_its_prefect_server(
+    disk: Disk, web: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Prefect's own database on the same disk: what can still be said is said, and the rest is mended."""
+    peaceful = choose_home(monkeypatch, tmp_path / "peaceful")
+    run_night(DAY)
+    line = command_line(tmp_path / "line", NIGHTDESK_HOME=str(disk.root / "home"))
+    line.environment["NIGHTDESK_ALERTS__URLS"] = json.dumps([web.webhook])
+    home = disk.root / "home"
+    night = line.start("nightly")
+    wait_until(lambda: "panel" in stages_done(home), "the first stages of the night")
+    disk.fill()
+    assert night.wait(timeout=280) in (1, 75)
+    # What its Prefect server says of its own database goes to the same place.
+    said = [one for one in night.err.read_text().splitlines() if "nightdesk: " in one]  # type: ignore[attr-defined]
+    assert len(said) == 1
+    assert "DiskTrouble: a disk must take what is written, got " in said[0]
+    assert web.about(f"night-failed/live/{DAY}") or web.about("night-failed/live/newest")
+    disk.free()
+    line.run("nightly")
+    assert differences(logical_state(home), logical_state(peaceful)) == []
 
 
 def at(wanted: str, what: Any) -> Any:

@@ -69,7 +69,7 @@ def test_a_server_killed_in_training_and_at_promotion_costs_nothing_but_the_time
                 said = fails(home, web)
             assert said == (
                 f"the registry must answer, got 'Connection refused' from {server.uri}: "
-                "start MLflow's server, or mend tracking.uri"
+                "start MLflow's server or what keeps its artifacts, or mend tracking.uri"
             )
             # It is still away when the night is started again: the night fails before any stage.
             with listening(lambda point: pytest.fail(f"came to {point} without a registry")):
@@ -88,7 +88,8 @@ def test_a_server_that_hangs_fails_the_night_in_time_and_not_for_ever(
     with hanging_server() as uri, monkeypatch.context() as patch:
         patch.setenv("NIGHTDESK_TRACKING__URI", uri)
         assert fails(home, web) == (
-            f"the registry must answer, got 'no answer in time' from {uri}: start MLflow's server, or mend tracking.uri"
+            f"the registry must answer, got 'no answer in time' from {uri}: "
+            "start MLflow's server or what keeps its artifacts, or mend tracking.uri"
         )
     run_night(DAY, train="always")
     assert differences(logical_state(home), two_undisturbed_nights) == []

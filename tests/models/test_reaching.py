@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -46,15 +47,20 @@ def record(tracking: Tracking, family: str = "ridge") -> ModelVersion:
     return log_model(tracking, sample_run(), sample_bundle(family), HORIZON, tonight(5))
 
 
+LISTED = json.dumps({"files": [{"path": "bundle", "is_dir": False, "file_size": 3}]}).encode()
+
+
 @contextmanager
-def answering(status: int) -> Iterator[Tracking]:
-    """A server that answers every request with one status."""
+def answering(status: int, listed: bytes = b"") -> Iterator[Tracking]:
+    """A server that answers every request with one status; but to the question what there is, `listed` if given."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
+            known = listed if "?path=" in self.path else b""
+            self.send_response(200 if known else status)
+            self.send_header("Content-Length", str(len(known)))
             self.end_headers()
+            self.wfile.write(known)
 
         do_POST = do_GET
 
@@ -77,7 +83,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not_shown
         ask(Tracking(f"http://desk:hunter2@127.0.0.1:{port}", None, "live"))
     assert str(caught.value) == (
         f"the registry must answer, got 'Connection refused' from http://desk:***@127.0.0.1:{port}: "
-        "start MLflow's server, or mend tracking.uri"
+        "start MLflow's server or what keeps its artifacts, or mend tracking.uri"
     )
 
 
@@ -125,7 +131,7 @@ def test_a_model_without_one_of_its_files_is_broken(tracking: Tracking, tmp_path
     version = record(tracking, family)
     (stored,) = (tmp_path / "artifacts").rglob(file)
     stored.unlink()
-    with pytest.raises(ModelBroken, match=rf"must hold {file}, got none in .*train again \(nightdesk train\)$"):
+    with pytest.raises(ModelBroken, match="must be those that were registered, got others for nightdesk-live-h5"):
         load_version(tracking, version)
 
 
@@ -142,6 +148,25 @@ def test_a_version_that_no_registry_has_is_broken(tracking: Tracking) -> None:
     version = record(tracking)
     with pytest.raises(ModelBroken, match="version 7 of nightdesk-live-h5 must have its files"):
         load_version(tracking, ModelVersion(version.name, "7", "", version.content))
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_artifacts_on_a_server_that_is_away_or_fails_are_waited_for_and_those_it_lacks_are_broken(
+    tracking: Tracking,
+) -> None:
+    def load(artifacts: str) -> None:
+        name, own = f"nightdesk-live-h{HORIZON}", client(tracking)
+        source = f"{artifacts}/api/2.0/mlflow-artifacts/artifacts/model"
+        version = own.create_model_version(name, source=source).version
+        load_version(tracking, ModelVersion(name, str(version), "", ""))
+
+    client(tracking).create_registered_model(f"nightdesk-live-h{HORIZON}")
+    with pytest.raises(RegistryUnavailable, match=r"got 'Connection refused' from .* or what keeps its artifacts"):
+        load(f"http://127.0.0.1:{free_port()}")
+    with answering(500, LISTED) as failing, pytest.raises(RegistryUnavailable, match="too many 500 error responses"):
+        load(failing.uri)
+    with answering(404) as lacking, pytest.raises(ModelBroken, match="must have its files in MLflow, got 404"):
+        load(lacking.uri)
 
 
 def test_what_an_attempt_left_open_that_lost_its_server_is_closed_when_the_fit_is_recorded_again(

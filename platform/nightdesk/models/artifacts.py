@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,15 @@ import polars as pl
 from nightdesk.errors import ModelBroken
 from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
-from nightdesk.models.reaching import be_patient, reaches
+from nightdesk.models.reaching import be_patient, reaches, reaching, unavailable
 from nightdesk.safety import SAFE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _GONE = "RESOURCE_DOES_NOT_EXIST"
+_IN_PARTS = "INTERNAL_ERROR"
+"""How MLflow codes a download of which parts failed, each for a reason of its own: files that are gone have a code."""
 _KEY, _NIGHT, _MODEL_URI = "nightdesk.key", "nightdesk.night", "nightdesk.model_uri"
 _CONTENT, _ARTIFACT = "nightdesk.content", "nightdesk.artifact"
 _BUNDLE = Path("artifacts", "bundle")
@@ -192,21 +195,27 @@ def _fetch(tracking: Tracking, version: ModelVersion, scratch: str) -> Path:
 
     own = client(tracking)
     try:
-        found = own.get_model_version(version.name, version.version)
-        recorded = own.get_run(found.run_id).data.tags if found.run_id else {}
-        said = {found.tags.get("content"), recorded.get(_CONTENT)}
-        if _KEY not in recorded or said != {version.content} or found.source != recorded.get(_MODEL_URI):
-            raise ModelBroken(
-                f"a model must be one that a night registered, got {version.name} version {version.version}, whose "
-                f"registration is not that of {version.content or 'any night'}: delete it, or train again"
-            )
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=scratch))
-    except (MlflowException, FileNotFoundError) as error:
-        if getattr(error, "error_code", _GONE) != _GONE:
+        with reaching(tracking):
+            found = own.get_model_version(version.name, version.version)
+            recorded = own.get_run(found.run_id).data.tags if found.run_id else {}
+            said = {found.tags.get("content"), recorded.get(_CONTENT)}
+            if _KEY not in recorded or said != {version.content} or found.source != recorded.get(_MODEL_URI):
+                raise ModelBroken(
+                    f"a model must be one that a night registered, got {version.name} version {version.version}, whose "
+                    f"registration is not that of {version.content or 'any night'}: delete it, or train again"
+                )
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=scratch))
+            if not (folder / _BUNDLE).is_dir():
+                raise FileNotFoundError("no folder of the model")
+    except (MlflowException, OSError) as error:
+        told = str(error).splitlines()
+        if getattr(error, "error_code", None) == _IN_PARTS:
+            raise unavailable(tracking, told[-1]) from error
+        if not _gone(error):
             raise
         raise ModelBroken(
-            f"version {version.version} of {version.name} must have its files in MLflow, got "
-            f"{str(error).splitlines()[0]}: restore them, or train again (nightdesk train)"
+            f"version {version.version} of {version.name} must have its files in MLflow, got {told[0]}: "
+            "restore them, or train again (nightdesk train)"
         ) from error
     (folder / _ADDED).unlink(missing_ok=True)
     if _content(folder / _BUNDLE) != version.content:
@@ -278,6 +287,13 @@ def _logged_model(own: MlflowClient, model_id: str) -> Any:
         if error.error_code != _GONE:
             raise
         return None
+
+
+def _gone(error: Exception) -> bool:
+    """Whether a file, a version or what an artifact server was asked for does not exist."""
+    answer = getattr(error, "response", None)
+    missing = isinstance(error, FileNotFoundError) or getattr(error, "error_code", None) == _GONE
+    return missing or (answer is not None and answer.status_code == HTTPStatus.NOT_FOUND)
 
 
 def _versions(own: MlflowClient, name: str) -> list[Any]:

@@ -61,9 +61,9 @@ def ask_server(tracking: Reached) -> None:
     try:
         answer = httpx.get(f"{tracking.uri.rstrip('/')}/health", timeout=HEALTH_SECONDS)
     except httpx.HTTPError as error:
-        raise _unavailable(tracking, _reason(error)) from error
+        raise unavailable(tracking, _reason(error)) from error
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        raise _unavailable(tracking, f"status {answer.status_code}")
+        raise unavailable(tracking, f"status {answer.status_code}")
 
 
 @contextmanager
@@ -107,14 +107,14 @@ def _told(tracking: Reached, error: Exception) -> NightdeskError | None:
     for cause in _causes(error):
         if isinstance(cause, sqlite3.Error):
             told = of_sqlite(cause, tracking.uri.removeprefix("sqlite:///"))
-            return _unavailable(tracking, str(cause)) if isinstance(told, StoreBusy) else told
+            return unavailable(tracking, str(cause)) if isinstance(told, StoreBusy) else told
         if isinstance(cause, RequestException | sa.exc.OperationalError):
-            return None if _answered(cause) else _unavailable(tracking, _reason(cause))
+            return None if _answered(cause) else unavailable(tracking, _reason(cause))
         if isinstance(cause, _of_object_stores()):
-            return _unavailable(tracking, _reason(cause))
+            return unavailable(tracking, _reason(cause))
         if isinstance(cause, OSError) and (full := refused(cause, "MLflow's artifacts")) is not None:
             return full
-    return _unavailable(tracking, _reason(error)) if getattr(error, "error_code", None) in _LATER else None
+    return unavailable(tracking, _reason(error)) if getattr(error, "error_code", None) in _LATER else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -133,10 +133,11 @@ def _answered(error: BaseException) -> bool:
     return response is not None and 400 <= response.status_code < 500
 
 
-def _unavailable(tracking: Reached, reason: str) -> RegistryUnavailable:
+def unavailable(tracking: Reached, reason: str) -> RegistryUnavailable:
+    """The error that says that the registry, or what keeps its artifacts, did not answer, and gave `reason`."""
     return RegistryUnavailable(
-        f"the registry must answer, got {reason!r} from {without_password(tracking.uri)}: start MLflow's server, "
-        "or mend tracking.uri"
+        f"the registry must answer, got {reason!r} from {without_password(tracking.uri)}: "
+        "start MLflow's server or what keeps its artifacts, or mend tracking.uri"
     )
 
 

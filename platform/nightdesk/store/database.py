@@ -80,7 +80,7 @@ def _say_refused(context: sa.engine.ExceptionContext) -> None:
 
 
 def _say_lost(context: sa.engine.ExceptionContext) -> None:
-    """Make StoreBusy, which is worth a retry, of a connection that broke or could not be made; a full disk is one."""
+    """Make an error of ours of a connection that broke or could not be made, and of a server's disk that is full."""
     error = context.original_exception
     unmade = context.connection is None and isinstance(error, psycopg.OperationalError)
     full = isinstance(error, psycopg.errors.DiskFull)
