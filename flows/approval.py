@@ -49,7 +49,9 @@ class Approval(RunInput):
     """The form that Prefect's UI shows for a night that waits: what is missing or empty is refused there."""
 
     approve: bool = Field(
-        title="Approve", description="Yes: these models serve from tonight on. No: the champion stays"
+        title="Approve",
+        # Prefect's form shows a switch that nobody touched as off, and sends nothing of it.
+        description="On: these models serve from tonight on. Off: the champion stays; to say so, switch on and off",
     )
     name: str = Field(
         title="Your name", description="Stored with the answer, and shown in history and report", pattern=r"\S",

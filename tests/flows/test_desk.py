@@ -145,7 +145,7 @@ PLANTED = Planted()
 
 
 def answer_in_the_form(page: Any, desk: CommandLine) -> None:
-    """Press Resume, forget the answer, be told so, and give it."""
+    """Press Resume, forget the answer, be refused, and give it."""
     page.get_by_role("button", name="Open menu").click()
     page.get_by_role("menuitem", name="Resume").click()
     form = page.get_by_role("dialog")
@@ -153,7 +153,8 @@ def answer_in_the_form(page: Any, desk: CommandLine) -> None:
     form.get_by_label("Your name").fill("Ada")
     form.get_by_label("Note").fill("looks sound")
     form.get_by_role("button", name="Resume").click()
-    form.get_by_text("required").wait_for()
+    page.get_by_text("'approve' is a required property").wait_for()
+    assert form.is_visible()
     assert states(desk, NAME)[:1] == ["PAUSED"]
     form.get_by_label("Approve").click()
     form.get_by_role("button", name="Resume").click()

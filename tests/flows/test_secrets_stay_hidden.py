@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from command_line import CommandLine, command_line
 from receivers import free_port
 from secret_hunt import Planted, everything_in
 from small_nights import OPTIONS, choose_home, market_days, run_night
@@ -32,11 +31,6 @@ from nightdesk.sources import SOURCES
 from nightdesk.sources.synthetic import synthetic
 
 pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")]
-
-LOUD = {
-    "PREFECT_LOGGING_LEVEL": "DEBUG",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "nightdesk,mlflow,httpx,httpcore,sqlalchemy,urllib3,apprise,alembic",
-}
 
 
 def with_password(url: str, password: str) -> str:
@@ -61,10 +55,6 @@ def channels(planted: Planted) -> str:
     user, path, header, mail = (planted.new(f"channel {part}") for part in ("password", "path", "header", "mail"))
     web = f"json://desk:{user}@127.0.0.1:{port}/{path}?+X-Token={header}"
     return json.dumps([web, f"mailto://desk:{mail}@example.invalid?smtp=127.0.0.1&port={port}"])
-
-
-def said_by(line: CommandLine) -> str:
-    return "".join(file.read_text() for file in line.logs.glob("*.*"))
 
 
 @pytest.fixture
@@ -174,29 +164,6 @@ def test_a_failing_night_neither_says_nor_keeps_what_its_error_names(
     kept = everything_in(f"sqlite:///{home / 'store.db'}")
     assert kept.count("desk:***@down.example") >= 2, "neither the night nor the incident says why"
     assert planted.seen_below(home) == {}
-
-
-def test_a_night_that_fails_with_a_url_in_its_error_shows_and_keeps_none_of_it(tmp_path: Path) -> None:
-    """MLflow's error names the whole URL of a server that does not answer, its password in it."""
-    planted = Planted()
-    password = planted.new("server password")
-    planted.secrets["as http sends it"] = base64.b64encode(f"desk:{password}".encode()).decode()
-    line = command_line(
-        tmp_path,
-        **LOUD,
-        **secrets_of_others(planted),
-        NIGHTDESK_TRACKING__URI=f"http://desk:{password}@127.0.0.1:{free_port()}",
-        NIGHTDESK_ALERTS__URLS=channels(planted),
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
-    )
-    shown = line.run("nightly", code=1)
-    assert "API request to http://desk:***@127.0.0.1" in shown
-    assert "API request to http://desk:***@127.0.0.1" in everything_in(f"sqlite:///{line.home / 'store.db'}")
-    records = everything_in(f"sqlite:///{line.home / 'prefect/prefect.db'}")
-    assert "API request to http://desk:***@127.0.0.1" in records
-    assert "Traceback" in records
-    assert "DEBUG" in said_by(line)
-    assert planted.seen_below(tmp_path) == {}
 
 
 def test_a_wrong_password_is_told_without_it(

@@ -22,7 +22,6 @@ from nightdesk.store.inputs import (
     load_membership,
     members_as_known,
     quarantined,
-    symbols_on,
 )
 from nightdesk.store.nights import FAILED, NightKey, begin, end, history
 from nightdesk.tables import MEMBERSHIP
@@ -58,7 +57,7 @@ def test_symbols_sources_and_reasons_come_back_as_they_went(store: sa.Engine) ->
         known = bars_as_known(store, source, moment(30)).select(again.columns).sort("symbol", "date")
         assert_frame_equal(known, again.sort("symbol", "date"))
         assert last_loaded(store, source) is not None
-        assert symbols_on(store, source, DAYS[0]) == len(HOSTILE)
+        assert bars_as_known(store, source, moment(30), symbols=HOSTILE).height == again.height
         assert set(quarantined(store, source, DAYS[4])["reasons"]) == {one.replace(",", ";") for one in HOSTILE}
     assert everything(store, schema.bars)["source"].n_unique() == len(HOSTILE)
 
