@@ -16,7 +16,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && 
     && useradd --uid 10001 --user-group --create-home --home-dir /var/lib/nightdesk nightdesk
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/nightdesk /opt/nightdesk
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# No git is in here, and MLflow would say so at length at each run.
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 GIT_PYTHON_REFRESH=quiet
 WORKDIR /opt/nightdesk
 # By number, so that Kubernetes too can see that it is not root.
 USER 10001:10001

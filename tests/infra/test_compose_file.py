@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -483,3 +484,14 @@ def test_the_buckets_that_are_named_are_made() -> None:
     texts = [text for one in given.values() for text in (*one.command, *one.environment.values())]
     used = {found[1] for text in texts if (found := re.match(r"s3://([a-z]+)", text))}
     assert used == set(given["buckets"].command[2:])
+
+
+def test_the_file_follows_the_schema_of_the_compose_specification(raw: Document) -> None:
+    package = importlib.util.find_spec("check_jsonschema")
+    if package is None or package.origin is None:
+        pytest.skip("no schema of the specification itself: install check-jsonschema, which brings it")
+    schema = Path(package.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+    follows = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    assert [error.message for error in follows.iter_errors(raw)] == []
+    raw["services"]["worker"]["comand"] = ["prefect"]
+    assert list(follows.iter_errors(raw)) != []
