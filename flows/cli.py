@@ -485,7 +485,7 @@ Key = Annotated[
     str, typer.Argument(metavar="KEY", help="Key of a row, or how it begins: see nightdesk quarantine list.")
 ]
 Reason = Annotated[str, typer.Option(help="Why, for whoever reads the log.")]
-By = Annotated[str, typer.Option(metavar="NAME", help="Who decides; stored with the decision.", envvar=["USER"])]
+By = Annotated[str, typer.Option(metavar="NAME", help="Who decides; stored with the decision.", envvar="USER")]
 
 
 @quarantine.command(name="list")
@@ -522,9 +522,11 @@ def release(
 ) -> None:
     """Let a row into the bars, known from now on; nights before now never see it."""
     current = _prepare()
+    from flows.show import follow_progress
     from flows.show_quality import show_released
     from nightdesk.operations.quality import release_row
 
+    follow_progress(quiet=True)
     now = dt.datetime.now(dt.UTC)
     show_released(*release_row(current, key, corrected or [], by, reason, now, replace=replace))
 

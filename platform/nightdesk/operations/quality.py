@@ -50,8 +50,10 @@ def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFr
 
     Of the symbols that it holds, and of those that had a bar on the day before.
     """
-    facts, first = night.source.facts, night.source.first_day()
-    days = trading_days(facts.calendar, first, loaded)[-night.settings.quality.look_back_days :]
+    source, wanted = night.source, night.settings.quality.look_back_days
+    facts = source.facts
+    # A source may have let go of days that the store keeps: then there is nothing older to compare to.
+    days = trading_days(facts.calendar, min(source.first_day(), loaded), loaded)[-wanted:] or [loaded]
     yesterday = bars_as_known(night.engine, facts.name, night.cutoff, loaded, loaded)
     # What is not even a column of names is told by the check itself.
     tonight = batch[SYMBOL].drop_nulls() if batch.schema.get(SYMBOL) == pl.String else yesterday[SYMBOL]
