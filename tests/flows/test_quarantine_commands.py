@@ -7,14 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
+from polars.testing import assert_frame_equal
 from small_nights import choose_home, market_days, run_night
 
 from flows import cli
 from nightdesk.errors import DataRefused
 from nightdesk.operations.night import plan_night
-from nightdesk.operations.quality import list_quarantine
+from nightdesk.operations.quality import bars_before, list_quarantine
 from nightdesk.settings import read_settings
 from nightdesk.store import schema
 from nightdesk.store.inputs import bars_as_known
@@ -59,6 +61,21 @@ def test_a_night_leaves_a_quality_page_of_its_bars(home: Path) -> None:
     assert "Quality of the bars" in page
     assert all(one.key in page for one in held("missing_price"))
     assert not (home / "reports" / "live" / "quality" / str(SECOND) / "membership.html").exists()  # there is no index
+
+
+def test_a_batch_is_compared_to_the_sixty_days_known_before_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = plan_night(read_settings(), "live", SECOND, "auto", dt.datetime.now(dt.UTC))
+    batch = night.source.bars(SECOND, SECOND)
+    known = bars_as_known(night.engine, "synthetic", night.cutoff, last=FIRST)
+    days = known[DATE].unique().sort()[-60:]
+    symbols = pl.concat([known.filter(pl.col(DATE) == FIRST)[SYMBOL], batch[SYMBOL]]).unique()
+    expected = known.filter(pl.col(DATE).is_in(days.implode()) & pl.col(SYMBOL).is_in(symbols.implode()))
+    assert_frame_equal(bars_before(night, FIRST, batch), expected)
+    assert expected[DATE].n_unique() == 60
+    assert bars_before(night, FIRST, batch.drop(SYMBOL)).height > 0
+    monkeypatch.setenv("NIGHTDESK_QUALITY__LOOK_BACK_DAYS", "7")
+    shorter = plan_night(read_settings(), "live", SECOND, "auto", dt.datetime.now(dt.UTC))
+    assert bars_before(shorter, FIRST, batch)[DATE].n_unique() == 7
 
 
 def test_a_row_is_listed_shown_corrected_and_released(
