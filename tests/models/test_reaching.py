@@ -157,9 +157,12 @@ def test_artifacts_on_a_server_that_is_away_or_fails_are_waited_for_and_those_it
     def load(artifacts: str) -> None:
         name, own = f"nightdesk-live-h{HORIZON}", client(tracking)
         source = f"{artifacts}/api/2.0/mlflow-artifacts/artifacts/model"
-        version = own.create_model_version(name, source=source).version
-        load_version(tracking, ModelVersion(name, str(version), "", ""))
+        tags = {"nightdesk.key": "k", "nightdesk.content": "c", "nightdesk.model_uri": source}
+        run = own.create_run(experiment, tags=tags).info.run_id
+        version = own.create_model_version(name, source=source, run_id=run, tags={"content": "c"}).version
+        load_version(tracking, ModelVersion(name, str(version), run, "c"))
 
+    experiment = client(tracking).get_experiment_by_name("nightdesk-live").experiment_id
     client(tracking).create_registered_model(f"nightdesk-live-h{HORIZON}")
     with pytest.raises(RegistryUnavailable, match=r"got 'Connection refused' from .* or what keeps its artifacts"):
         load(f"http://127.0.0.1:{free_port()}")
