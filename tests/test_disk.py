@@ -24,11 +24,11 @@ from nightdesk.errors import BadSetting, DiskTrouble
 )
 def test_a_refusal_names_the_file_what_was_said_and_the_cure(number: int, cure: str) -> None:
     said = os.strerror(number)
-    with pytest.raises(DiskTrouble) as unnamed, on_disk(Path("/home/of/all")):
+    with pytest.raises(DiskTrouble) as unnamed, on_disk(Path("/the/home")):
         raise OSError(number, said)
-    assert str(unnamed.value).startswith(f"a disk must take what is written, got {said.lower()!r} at /home/of/all: ")
+    assert str(unnamed.value).startswith(f"a disk must take what is written, got {said.lower()!r} at /the/home: ")
     assert cure in str(unnamed.value)
-    with pytest.raises(DiskTrouble, match="at /a/file: "), on_disk(Path("/home/of/all")):
+    with pytest.raises(DiskTrouble, match="at /a/file: "), on_disk(Path("/the/home")):
         raise OSError(number, said, "/a/file")
 
 
@@ -36,7 +36,7 @@ def test_a_refusal_names_the_file_what_was_said_and_the_cure(number: int, cure: 
     "error", [FileNotFoundError(errno.ENOENT, "no"), PermissionError(errno.EACCES, "no"), ValueError()]
 )
 def test_what_is_no_refusal_of_a_disk_stays_as_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, on_disk(Path("/home/of/all")):
+    with pytest.raises(type(error)) as caught, on_disk(Path("/the/home")):
         raise error
     assert caught.value is error
 

@@ -118,5 +118,7 @@ def _registry(tracking: str) -> dict[str, Any]:
 
 def _run(run: Any) -> str:
     ours = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
-    ours.pop("nightdesk.model_uri", None)
+    # Both carry MLflow's own identifier of the logged model.
+    for name in ("nightdesk.model_uri", "nightdesk.artifact"):
+        ours.pop(name, None)
     return json.dumps([run.info.run_name, run.data.params, run.data.metrics, ours], sort_keys=True)

@@ -409,8 +409,9 @@ def _experiment(tracking: Tracking) -> str:
 def _content(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
+        # Named by their place, and each hashed first: files that change places or borders are another content.
+        digest.update(file.relative_to(folder).as_posix().encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
