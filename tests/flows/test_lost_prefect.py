@@ -21,7 +21,7 @@ from small_nights import choose_home, market_days, run_night
 from flows.approval import _ask_in_prefect
 from nightdesk.errors import ServerTrouble
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 BEFORE, DAY = market_days(2)
@@ -38,7 +38,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def begun(server: Server, day: dt.date) -> subprocess.Popen[str]:
     """A night of a process of its own, which has built the panel and goes on."""
     night = server.line.start("nightly", "--as-of", str(day), "--train", "always")
-    wait_until(lambda: "panel" in stages_done(server.line.home, day), "the first stages of the night")
+    wait_until(lambda: "panel" in stages_done(server.line.home, day), "the first stages of the night", seconds=240)
     return night
 
 
