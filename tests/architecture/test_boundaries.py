@@ -61,6 +61,15 @@ def test_settings_are_read_by_flows_and_by_nobody_else() -> None:
     assert [place(file) for file in made] == ["settings.py"]
 
 
+def test_every_run_reads_its_settings_with_the_secrets_they_name() -> None:
+    """By flows/secret_blocks.py; the command line alone reads them first, and the secrets after Prefect's home."""
+    plain = [
+        file.name for file in python_files(ROOT / "flows") if "nightdesk.settings.read_settings" in imported(tree(file))
+    ]
+    assert plain == ["cli.py"]
+    assert "with_secrets" in called(tree(ROOT / "flows/cli.py"))
+
+
 @pytest.mark.parametrize(
     ("code", "reads"),
     [
