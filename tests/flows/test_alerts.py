@@ -284,7 +284,7 @@ def test_the_command_line_tells_and_shows_no_secret_anywhere(tmp_path: Path) -> 
     assert line.calls == ""
 
 
-NAMED = "API request to http://desk:***@127.0.0.1"
+NAMED = "from http://desk:***@127.0.0.1"
 
 
 def test_the_store_holds_what_waits_and_no_url(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

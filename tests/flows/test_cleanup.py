@@ -43,11 +43,10 @@ def night():
 
 
 def versions() -> dict[str, ModelVersion]:
-    return {
-        fit.version: ModelVersion(fit.name, fit.version, fit.run_id, "")
-        for fit in fitted_of(night().tracking, 5)
-        if fit.version
-    }
+    tracking = night().tracking
+    fits = [(fit.version, fit) for fit in fitted_of(tracking, 5) if fit.version]
+    tags = {number: client(tracking).get_model_version(fit.name, number).tags for number, fit in fits}
+    return {number: ModelVersion(fit.name, number, fit.run_id, tags[number]["content"]) for number, fit in fits}
 
 
 def files(home: Path) -> int:

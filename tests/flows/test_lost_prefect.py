@@ -46,6 +46,7 @@ def states(server: Server, day: dt.date) -> list[str]:
     return [run["state_type"] for run in server.runs(f"nightly-live-{day}")]
 
 
+@pytest.mark.chaos
 def test_a_night_goes_on_without_its_server_and_says_so_where_that_stays_away(
     server: Server, two_undisturbed_nights: dict[str, Any]
 ) -> None:

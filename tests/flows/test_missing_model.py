@@ -19,7 +19,7 @@ def test_a_night_whose_model_lost_its_file_fails_by_name_and_is_mended_by_traini
     run_night(before, train="always")
     for file in (home / "artifacts").rglob("ridge.json"):
         file.unlink()
-    with pytest.raises(ModelBroken, match=r"a model's folder must hold ridge.json, got none in .*nightdesk train"):
+    with pytest.raises(ModelBroken, match=r"got others for nightdesk-live-h5 version 1: restore .*nightdesk train"):
         run_night(day, train="never")
     standing = latest(home / "published", "live")
     assert (standing.as_of, standing.status) == (before, STALE)

@@ -25,7 +25,7 @@ from small_nights import market_days, settings_of
 from nightdesk.operations.processes import MARK
 from nightdesk.store.database import connect
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.chaos]
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from sqlalchemy.engine import make_url
 
+from nightdesk.disk import check_writable
 from nightdesk.errors import ModelBroken
 from nightdesk.faults import reach
 from nightdesk.models.bundle import Bundle, load_bundle, save_bundle
@@ -107,6 +109,9 @@ def _opened(tracking: Tracking) -> MlflowClient:
     # MLflow sets its own logger up when it is imported. What it cannot do is raised, and need not be told twice.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    file = make_url(tracking.uri).database if tracking.uri.startswith("sqlite") else None
+    if file and not os.access(Path(file).parent, os.W_OK):
+        check_writable(Path(file).parent)  # MLflow would try for two minutes to open its database there
     own = mlflow.MlflowClient(tracking.uri, tracking.uri)
     if own.get_experiment_by_name(_experiment(tracking)) is None:
         own.create_experiment(_experiment(tracking), artifact_location=tracking.artifacts)
@@ -226,7 +231,7 @@ def _fetch(tracking: Tracking, version: ModelVersion, scratch: str) -> Path:
 def _changed(version: ModelVersion) -> ModelBroken:
     return ModelBroken(
         f"the files of a model must be those that were registered, got others for {version.name} version "
-        f"{version.version}: restore its artifacts, or train again"
+        f"{version.version}: restore its artifacts, or train again (nightdesk train)"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from nightdesk.concealment import without_password
 from nightdesk.errors import BadSetting, ModelBroken, NightDone, NothingThere
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.operations.night import LIVE, Night
@@ -70,7 +71,7 @@ def _evidence(walked: pl.DataFrame, decision: Decision) -> str:
 
 
 def _link(night: Night, decision: Decision) -> str:
-    name, uri = model_name(night.realm, decision.horizon), night.tracking.uri
+    name, uri = model_name(night.realm, decision.horizon), without_password(night.tracking.uri)
     if uri.startswith("http"):
         return f"[{name}]({uri.rstrip('/')}/#/models/{name}/versions/{decision.version})"
     return f"`models:/{name}/{decision.version}` (`mlflow ui --backend-store-uri {uri}`)"
