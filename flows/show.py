@@ -7,20 +7,16 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from flows.backfill import Backfilled
 from nightdesk.alerts import Incident, channels_of, deliver, message
 from nightdesk.concealment import without_password
 from nightdesk.errors import BadSetting, NightdeskError, NightDone, NothingThere, UnknownName
 from nightdesk.home import Home
-from nightdesk.operations.approval import Approved
-from nightdesk.operations.cleanup import Cleaned
-from nightdesk.operations.doctor import Check
 from nightdesk.operations.processes import Standing, disk
 from nightdesk.promotion.approval import named
 from nightdesk.publish.publication import PUBLISHED, latest
@@ -31,7 +27,14 @@ from nightdesk.store.decisions import all_decisions, newest_walk_forward, servin
 from nightdesk.store.incidents import all_incidents
 from nightdesk.store.nights import history
 from nightdesk.store.objects import objects
-from tasks.reporting import NightSummary, RetrainSummary, Score
+
+# Only types: a command that shows a table must not wait for everything that a night imports.
+if TYPE_CHECKING:
+    from flows.backfill import Backfilled
+    from nightdesk.operations.approval import Approved
+    from nightdesk.operations.cleanup import Cleaned
+    from nightdesk.operations.doctor import Check
+    from tasks.reporting import NightSummary, RetrainSummary, Score
 
 UNDEFINED = "undefined"
 
