@@ -11,7 +11,7 @@ from flows.show import console
 from nightdesk.errors import NothingThere
 from nightdesk.operations.night import Night
 from nightdesk.operations.quality_pages import quality_of, write_quality_pages
-from nightdesk.store.inputs import bars_as_known
+from nightdesk.store.adjusted import panel_as_known
 from nightdesk.store.quarantine import HeldRow, Ruling
 from nightdesk.tables import DATE, SYMBOL
 
@@ -22,7 +22,7 @@ def show_quality(night: Night) -> None:
     Raises NothingThere where nothing was known then.
     """
     source = night.source.facts.name
-    bars = bars_as_known(night.engine, source, night.cutoff, last=night.as_of)
+    bars = panel_as_known(night.engine, night.source.facts, night.cutoff, night.as_of)
     if bars.is_empty():
         raise NothingThere(f"checks need bars, got none of {source!r} known on {night.as_of}: run nightdesk nightly")
     found = quality_of(night, bars)

@@ -7,8 +7,8 @@ import polars as pl
 from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
+from nightdesk.store.adjusted import panel_as_known
 from nightdesk.store.features import FeatureTable
-from nightdesk.store.inputs import bars_as_known
 from nightdesk.store.refs import FrameRef, save_frame
 from nightdesk.tables import DATE
 from tasks.ingest import Ingested
@@ -17,9 +17,9 @@ from tasks.stage import stage
 
 @stage("panel")
 def panel(night: Night, ingested: Ingested) -> FrameRef:
-    """Read all bars as they are known at tonight's cut-off."""
+    """Read all bars as they are known at tonight's cut-off, raw ones adjusted for the splits known then."""
     del ingested  # its content is part of this stage's key: new rows, new panel
-    bars = bars_as_known(night.engine, night.source.facts.name, night.cutoff, last=night.as_of)
+    bars = panel_as_known(night.engine, night.source.facts, night.cutoff, night.as_of)
     if bars.filter(pl.col(DATE) == night.as_of).is_empty():
         name = night.source.facts.name
         raise DataRefused(f"a night needs bars of its as-of day, got none of {night.as_of} from {name}: mend it")

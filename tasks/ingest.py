@@ -17,12 +17,13 @@ from nightdesk.store.files import content_of
 from nightdesk.store.inputs import (
     batch_ending,
     last_loaded,
+    load_actions,
     load_bars,
     load_membership,
     quarantined,
 )
 from nightdesk.store.refs import FrameRef, save_frame
-from nightdesk.tables import DATE
+from nightdesk.tables import CORPORATE_ACTIONS, DATE
 from tasks.stage import nightly_task, stage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -30,7 +31,9 @@ ONE_DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A batch after its checks: rows to load, rows to hold, and what was found; none of it where nothing was new.
+    """A batch after its checks: rows to load, rows to hold, corporate actions, and what was found.
+
+    None of it but the actions where nothing was new.
 
     Its content is its source and its end, not its rows: a batch that was loaded just before a kill comes back empty,
     and is the same batch.
@@ -39,6 +42,7 @@ class Checked:
     content: str
     good: FrameRef
     broken: FrameRef
+    actions: FrameRef
     findings: tuple[Finding, ...]
 
 
@@ -69,11 +73,13 @@ def check(night: Night, batch: FrameRef) -> Checked:
     before = None if eve is None else bars_before(night, eve, bars)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
-    verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before)
+    actions = _actions(night)
+    verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before, actions=actions)
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
-    return Checked(content_of(name, night.as_of), good, broken, verdict.findings)
+    told = save_frame(night.scratch, "actions", actions)
+    return Checked(content_of(name, night.as_of), good, broken, told, verdict.findings)
 
 
 def _asked_from(night: Night) -> dt.date | None:
@@ -91,11 +97,18 @@ def _asked_from(night: Night) -> dt.date | None:
     return max(trading_days_before(facts.calendar, after, facts.restate_days)[0], night.source.first_day())
 
 
+def _actions(night: Night) -> pl.DataFrame:
+    """Corporate actions up to tonight, of raw bars alone: they are in the prices of others already."""
+    source = night.source
+    return source.actions(night.as_of) if source.facts.price_basis == "raw" else pl.DataFrame(schema=CORPORATE_ACTIONS)
+
+
 @stage("load")
 def load(night: Night, checked: Checked) -> Ingested:
     """Load what was checked, in one transaction; say what tonight's batch brought."""
     source, arrival = night.source, night.arrival()
     load_membership(night.engine, source.membership(night.as_of), arrival)
+    load_actions(night.engine, checked.actions.read(), arrival)
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
     batch = batch_ending(night.engine, source.facts.name, night.as_of)

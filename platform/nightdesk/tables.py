@@ -20,6 +20,11 @@ LOW: Final = "low"
 CLOSE: Final = "close"
 VOLUME: Final = "volume"
 PRICES: Final = (OPEN, HIGH, LOW, CLOSE)
+EX_DATE: Final = "ex_date"
+KIND: Final = "kind"
+VALUE: Final = "value"
+SPLIT: Final = "split"
+DIVIDEND: Final = "dividend"
 HORIZON: Final = "horizon"
 MODEL: Final = "model"
 SCORE: Final = "score"
@@ -53,9 +58,10 @@ MEMBERSHIP: Final[Mapping[str, pl.DataType]] = {
 
 CORPORATE_ACTIONS: Final[Mapping[str, pl.DataType]] = {
     SYMBOL: pl.String(),
-    "ex_date": pl.Date(),
-    "kind": pl.String(),
-    "value": pl.Float64(),
+    EX_DATE: pl.Date(),
+    KIND: pl.String(),
+    VALUE: pl.Float64(),
 }
 """What happened to a share, one row a symbol, ex-date and kind: `split` (value: new shares for one old) or `dividend`
-(value: the instrument's currency a share); prices from the open of `ex_date` on are without it."""
+(value: the instrument's currency a share, of the shares of that day); prices from the open of `ex_date` on are without
+it. One that was called off comes again with the value that changes nothing: a split of 1, a dividend of 0."""

@@ -170,13 +170,38 @@ def test_never_null_or_infinite_where_nothing_moves_or_trades(indicator: Indicat
     check_nulls(pl.concat([still.with_columns(pl.lit(0.0).alias(VOLUME)), untraded]), indicator)
 
 
+def follows_price_basis(bars: pl.DataFrame, indicator: Indicator, factor: float) -> bool:
+    """Whether prices times `factor` and volume over it change the feature: then it may not stand on adjusted prices."""
+    rebased = bars.with_columns(pl.col(*PRICES) * factor, pl.col(VOLUME) / factor)
+    before, after = feature(bars, indicator), feature(rebased, indicator)
+    same = ((before - after).abs() <= 1e-9 + 2e-7 * before.abs()).drop_nulls().all()
+    return not (same and before.is_null().equals(after.is_null()))
+
+
 @EVERY
 @pytest.mark.parametrize("factor", [0.37, 7.0, 1e-15])
 def test_price_basis_changes_nothing(indicator: Indicator, factor: float, bars: pl.DataFrame) -> None:
-    rebased = bars.with_columns(pl.col(*PRICES) * factor, pl.col(VOLUME) / factor)
-    before, after = feature(bars, indicator), feature(rebased, indicator)
-    assert before.is_null().equals(after.is_null())
-    assert ((before - after).abs() <= 1e-9 + 2e-7 * before.abs()).drop_nulls().all()
+    assert not follows_price_basis(bars, indicator, factor)
+
+
+def _in_dollars(runs: Runs, close: Values) -> Values:
+    return close - lagged(runs, close, 1)
+
+
+def _log_price(_runs: Runs, close: Values) -> Values:
+    return np.log(close)
+
+
+def _shares(_runs: Runs, volume: Values) -> Values:
+    return volume
+
+
+@pytest.mark.parametrize(("compute", "column"), [(_in_dollars, CLOSE), (_log_price, CLOSE), (_shares, VOLUME)])
+def test_a_feature_that_follows_the_price_basis_is_caught(
+    compute: Callable[..., Values], column: str, bars: pl.DataFrame
+) -> None:
+    scaled = Indicator("scaled", "test", (column,), {}, 0, 1, 0.0, "dollars", "has a scale", "a bug", compute)
+    assert follows_price_basis(bars, scaled, 7.0)
 
 
 @EVERY

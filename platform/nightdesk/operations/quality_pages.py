@@ -27,7 +27,8 @@ from nightdesk.report.write import write_page
 from nightdesk.sessions import trading_days
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.sources.source import SourceFacts
-from nightdesk.store.inputs import members_as_known
+from nightdesk.store.adjusted import adjusted
+from nightdesk.store.inputs import actions_as_known, members_as_known
 from nightdesk.store.quarantine import HELD, HeldRow, held_rows
 from nightdesk.tables import BARS, CLOSE, DATE, PRICES, SYMBOL, VOLUME
 
@@ -62,7 +63,7 @@ class Quality:
 def quality_of(night: Night, bars: pl.DataFrame) -> Quality:
     """Check the tables of `night`, whose bars as known at its cut-off are `bars`, at least one."""
     facts, cutoff = night.source.facts, night.cutoff
-    members = members_as_known(night.engine, facts.name, cutoff)
+    members = members_as_known(night.engine, facts.name, cutoff, night.as_of)
     return Quality(_bars_quality(night, facts, cutoff, bars), _membership_quality(night.as_of, facts, members, bars))
 
 
@@ -82,7 +83,7 @@ def _bars_quality(night: Night, facts: SourceFacts, cutoff: dt.datetime, bars: p
     rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, night.as_of)]
     first: dt.date = bars[DATE].min()  # type: ignore[assignment]
     days = trading_days(facts.calendar, first, night.as_of)
-    everything = _with_held(bars, rows)
+    everything = _with_held(bars, _whole(night, facts, cutoff, rows))
     findings = _findings(everything, days, thresholds_of(night.settings.quality))
     pictured = findings.filter(pl.col("rule").is_in([rule for rule, _ in PICTURED]))["symbol"].unique()
     closes = everything.filter(pl.col(SYMBOL).is_in(pictured.implode())).select(SYMBOL, DATE, CLOSE)
@@ -140,10 +141,17 @@ def _findings(everything: pl.DataFrame, days: list[dt.date], limits: Thresholds)
     return pl.concat([told, untraded]).sort("rule", "symbol", "date", nulls_last=True)
 
 
-def _with_held(bars: pl.DataFrame, rows: list[HeldRow]) -> pl.DataFrame:
-    """The bars, and beside them what is in quarantine without a bar of its own: a wrong price is told by the others."""
+def _whole(night: Night, facts: SourceFacts, cutoff: dt.datetime, rows: list[HeldRow]) -> pl.DataFrame:
+    """What is in quarantine under a symbol, each symbol and date once, in the shares in which the bars are."""
     whole = [dict(one.values) for one in rows if one.values[SYMBOL] is not None]
-    held = pl.DataFrame(whole, schema=BARS).unique([SYMBOL, DATE], keep="first", maintain_order=True)
+    held = pl.DataFrame(whole, schema=BARS).unique([SYMBOL, DATE], keep="first").sort(SYMBOL, DATE)
+    if facts.price_basis != "raw":
+        return held
+    return adjusted(held, actions_as_known(night.engine, facts.name, cutoff, night.as_of), night.as_of)
+
+
+def _with_held(bars: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """The bars, and beside them what is in quarantine without a bar of its own: a wrong price is told by the others."""
     touched = pl.col(SYMBOL).is_in(held[SYMBOL].unique().implode())
     near = bars.filter(touched)
     alone = held.join(near, on=[SYMBOL, DATE], how="anti")

@@ -93,7 +93,7 @@ def _features(table: FeatureTable, as_of: dt.date) -> pl.DataFrame:
 def _survivorship(night: Night, bars: pl.DataFrame) -> Survivorship | None:
     """Count members known tonight and those without a bar, by the spelling of the lists; None where there are none."""
     facts = night.source.facts
-    members = members_as_known(night.engine, facts.name, night.cutoff)[SYMBOL].unique()
+    members = members_as_known(night.engine, facts.name, night.cutoff, night.as_of)[SYMBOL].unique()
     if facts.index_name is None or members.is_empty():
         return None
     without = members.filter(~members.is_in(bars[SYMBOL].unique().implode()))

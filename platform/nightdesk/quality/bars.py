@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from nightdesk.quality.actions import action_findings
 from nightdesk.quality.expectations import REASON, ROW, column_mismatch, failed_rows
 from nightdesk.quality.finding import Finding, Severity
 from nightdesk.quality.history import day_findings, symbol_findings
@@ -16,7 +17,8 @@ from nightdesk.quality.jumps import jump_findings
 from nightdesk.quality.prices import repeated_findings, stale_findings
 from nightdesk.quality.suite import SCHEMA, ZERO_VOLUME, measured, row_rules
 from nightdesk.quality.thresholds import DEFAULTS, Thresholds
-from nightdesk.tables import BARS, DATE, SYMBOL
+from nightdesk.store.adjusted import adjusted
+from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE, SYMBOL
 
 REASONS: Final = "reasons"
 BROKEN: Final = {**BARS, REASONS: pl.List(pl.String)}
@@ -63,6 +65,7 @@ def check_bars(
     *,
     symbols_before: int | None = None,
     before: pl.DataFrame | None = None,
+    actions: pl.DataFrame | None = None,
 ) -> Verdict:
     """Check `bars` of the trading days `days`.
 
@@ -80,6 +83,9 @@ def check_bars(
     before
         Good bars of the days before the batch, as known on its night (`tables.BARS`): what a day is compared to.
         None: the batch is looked at by itself. They give no finding of their own.
+    actions
+        Corporate actions of raw bars (`tables.CORPORATE_ACTIONS`), known on the batch's night: a jump that a split
+        explains is none. One that cannot be applied refuses the batch.
 
     Returns
     -------
@@ -91,8 +97,11 @@ def check_bars(
     DataRefused
         A check itself could not be run.
     """
+    actions = pl.DataFrame(schema=CORPORATE_ACTIONS) if actions is None else actions
+    refused_actions = action_findings(actions)
     refusals = _schema(bars) or _empty(bars, days)
     if refusals or bars.is_empty():
+        refusals = (*refusals, *refused_actions)
         return Verdict(pl.DataFrame(schema=BARS), pl.DataFrame(schema=BROKEN), 0, (), refusals)
     bars = bars.select(*BARS).sort(SYMBOL, DATE)
     same_key = pl.all_horizontal(pl.col(key).eq_missing(pl.col(key).shift(1)) for key in (SYMBOL, DATE))
@@ -105,10 +114,14 @@ def check_bars(
     broken = rows.filter(pl.col(REASONS).is_not_null()).select(*BROKEN)
 
     keyed = once.filter(pl.col(SYMBOL).is_not_null() & pl.col(DATE).is_in(list(days)) & ~same_key)
+    shares = keyed
+    if not (refused_actions or actions.is_empty()):
+        shares = adjusted(keyed, actions, days[-1])
+        before = None if before is None else adjusted(before, actions, days[-1])
     found = (
         *_row_findings(once, failures, days),
         *_copies(bars, once),
-        *history_findings(keyed, days, thresholds, before),
+        *history_findings(shares, days, thresholds, before),
         *day_findings(keyed.select(SYMBOL, DATE), days, thresholds, symbols_before),
     )
     return Verdict(
@@ -116,7 +129,11 @@ def check_bars(
         broken,
         bars.height - once.height,
         tuple(one for one in found if one.severity != "batch"),
-        (*_too_broken(broken, once.height, thresholds), *(one for one in found if one.severity == "batch")),
+        (
+            *_too_broken(broken, once.height, thresholds),
+            *(one for one in found if one.severity == "batch"),
+            *refused_actions,
+        ),
     )
 
 

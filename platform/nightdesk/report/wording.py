@@ -24,7 +24,8 @@ MONTHS: Final = (
 )  # fmt: skip
 
 PRICE_BASES: Final[Mapping[str, str]] = {
-    "raw": "Prices are raw, as traded, with corporate actions beside them; they exclude dividends.",
+    "raw": "Prices are raw, as traded, and adjusted on reading for the splits known that night; "
+    "they exclude dividends.",
     "adjusted_as_known": "Prices are adjusted for what was known on each day, and for nothing later; "
     "they exclude dividends.",
     "adjusted_later": "Prices were adjusted later, with knowledge of later splits: so only scale-free "

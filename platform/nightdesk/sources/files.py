@@ -1,20 +1,25 @@
-"""A folder of files of bars as a source: whatever CSV and Parquet a user has, in the form that the options describe."""
+"""A folder of files of bars as a source: whatever CSV and Parquet a user has, in the form that the options describe.
+
+Raw bars may have a file of corporate actions beside them.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nightdesk.errors import SourceBroken
+from nightdesk.sources.action_files import actions_in
 from nightdesk.sources.bar_files import fingerprint, located_bars, located_wide_bars, settled, span, stem
 from nightdesk.sources.bar_form import BarForm, form_of
 from nightdesk.sources.source import SourceFacts
-from nightdesk.tables import CORPORATE_ACTIONS, DATE, MEMBERSHIP
+from nightdesk.tables import CORPORATE_ACTIONS, DATE, EX_DATE, MEMBERSHIP
 
 ENDINGS: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 """What a file's name must end in, in any case, to be read; others in the folder are passed over."""
@@ -29,11 +34,18 @@ class FilesOptions(BarForm):
     folder: Path = Field(description="Folder of the files; folders in it are not read")
     pattern: str = Field("*", min_length=1, description="Only files whose name fits it (shell wildcards) are read")
     live: bool = Field(False, description="Whether new bars are expected after each close: a feed that can stop")
+    actions: Path | None = Field(None, description="File of the corporate actions of raw bars; none: there are none")
 
-    @field_validator("folder")
+    @field_validator("folder", "actions")
     @classmethod
-    def _absolute(cls, folder: Path) -> Path:
-        return folder.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _actions_beside_raw_bars_alone(self) -> Self:
+        if self.actions is not None and self.price_basis != "raw":
+            raise ValueError("actions belong to price_basis raw: adjusted prices hold them already")
+        return self
 
 
 class FilesSource:
@@ -49,8 +61,9 @@ class FilesSource:
         return self.options.facts("files", live=self.options.live)
 
     def fingerprint(self) -> str:
-        """Hash of every bar in the folder and of what is declared about them."""
-        return fingerprint(self._bars(), self.options)
+        """Hash of every bar and action, and of what is declared about them."""
+        bars, actions = fingerprint(self._bars(), self.options), self._actions()
+        return bars if actions.is_empty() else hashlib.sha256(f"{bars}\n{actions.write_csv()}".encode()).hexdigest()
 
     def first_day(self) -> dt.date:
         """The first trading day of the files."""
@@ -70,8 +83,16 @@ class FilesSource:
         return pl.DataFrame(schema=MEMBERSHIP)
 
     def actions(self, last: dt.date) -> pl.DataFrame:
-        """No rows: bars alone are read."""
-        return pl.DataFrame(schema=CORPORATE_ACTIONS)
+        """Actions with an ex-date up to `last`: `tables.CORPORATE_ACTIONS`; no rows without a file; SourceBroken."""
+        return self._actions().filter(pl.col(EX_DATE) <= last)
+
+    def _actions(self) -> pl.DataFrame:
+        file = self.options.actions
+        if file is None:
+            return pl.DataFrame(schema=CORPORATE_ACTIONS)
+        if not file.is_file():
+            raise SourceBroken(f"actions must name a file, got no {file}: put it there, or leave the option out")
+        return actions_in(file.read_bytes(), file.name, self.options)
 
     def _bars(self) -> pl.DataFrame:
         return _read(self.options.model_dump_json(), _stamps(self.options))
@@ -89,7 +110,8 @@ def _stamps(options: FilesOptions) -> tuple[Stamp, ...]:
         raise SourceBroken(f"source files needs a folder, got no {folder}: make or mount it, or set the option folder")
     found = []
     for file in sorted(folder.glob(options.pattern)):
-        if file.is_file() and not file.name.startswith(".") and file.name.lower().endswith(ENDINGS):
+        whole = file.is_file() and not file.name.startswith(".") and file != options.actions
+        if whole and file.name.lower().endswith(ENDINGS):
             state = file.stat()
             found.append((file.relative_to(folder).as_posix(), state.st_mtime_ns, state.st_size))
     if not found:

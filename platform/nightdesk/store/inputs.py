@@ -19,7 +19,19 @@ from nightdesk.store import schema
 from nightdesk.store.bulk import Place, append_all, read
 from nightdesk.store.differing import FOLLOWED, Compared, differing_rows
 from nightdesk.store.files import content_of, frame_content
-from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, MEMBERSHIP, OBSERVED, SYMBOL
+from nightdesk.tables import (
+    BARS,
+    BASIS,
+    CORPORATE_ACTIONS,
+    DATE,
+    EX_DATE,
+    INGESTED_AT,
+    KIND,
+    KNOWN_AT,
+    MEMBERSHIP,
+    OBSERVED,
+    SYMBOL,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -90,15 +102,30 @@ def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) 
 
     Where the basis is observed, it is known from its arrival if that is later.
     """
+    by_rule = _midnight("snapshot_date") + pl.duration(days=1)
+    return _load_dated(engine, schema.membership, members, by_rule, arrival)
+
+
+def load_actions(engine: sa.Engine, actions: pl.DataFrame, arrival: Arrival) -> int:
+    """Add corporate actions (tables.CORPORATE_ACTIONS); one is known from the start (UTC) of its ex-date: exchanges
+    announce it before. Returns rows added.
+
+    Where the basis is observed, it is known from its arrival if that is later. One whose value changed becomes a new
+    version, known from its arrival.
+    """
+    return _load_dated(engine, schema.corporate_actions, actions, _midnight(EX_DATE), arrival)
+
+
+def _midnight(day: str) -> pl.Expr:
+    return pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _load_dated(engine: sa.Engine, table: sa.Table, rows: pl.DataFrame, by_rule: pl.Expr, arrival: Arrival) -> int:
     with one_writer(engine) as place:
-        stamped = _differing(place, schema.membership, members, arrival.source).with_columns(
-            (pl.col("snapshot_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + pl.duration(days=1)).alias(
-                KNOWN_AT
-            ),
-            *_arrived(arrival),
-        )
+        differing = _differing(place, table, rows, arrival.source)
+        stamped = differing.with_columns(by_rule.alias(KNOWN_AT), *_arrived(arrival))
         fresh = _versions(_not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED)))
-        return append_all(place, [(schema.membership, fresh)])
+        return append_all(place, [(table, fresh)])
 
 
 def bars_as_known(
@@ -126,14 +153,32 @@ def bars_as_known(
     return _newest(read(engine, wanted), (SYMBOL, DATE))
 
 
-def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime) -> pl.DataFrame:
-    """Index members as known at `cutoff`: columns as tables.MEMBERSHIP, sorted by snapshot and symbol."""
-    table = schema.membership
+def actions_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: dt.date) -> pl.DataFrame:
+    """Corporate actions with an ex-date up to `last` as known at `cutoff` (UTC): columns as tables.CORPORATE_ACTIONS.
+
+    Sorted by symbol, ex-date and kind.
+    """
+    table = schema.corporate_actions
     wanted = (
-        sa.select(*(table.c[name] for name in MEMBERSHIP))
-        .where(table.c.source == source, table.c.known_at <= cutoff)
-        .order_by(table.c.index_name, table.c.snapshot_date, table.c.symbol, table.c.known_at)
+        sa.select(*(table.c[name] for name in CORPORATE_ACTIONS))
+        .where(table.c.source == source, table.c.known_at <= cutoff, table.c.ex_date <= last)
+        .order_by(*table.primary_key.columns)
     )
+    return _newest(read(engine, wanted), (SYMBOL, EX_DATE, KIND))
+
+
+def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: dt.date | None = None) -> pl.DataFrame:
+    """Index members as known at `cutoff`: columns as tables.MEMBERSHIP, sorted by snapshot and symbol.
+
+    `last` bounds the snapshots, included.
+    """
+    table = schema.membership
+    wanted = sa.select(*(table.c[name] for name in MEMBERSHIP)).where(
+        table.c.source == source, table.c.known_at <= cutoff
+    )
+    if last is not None:
+        wanted = wanted.where(table.c.snapshot_date <= last)
+    wanted = wanted.order_by(table.c.index_name, table.c.snapshot_date, table.c.symbol, table.c.known_at)
     return _newest(read(engine, wanted), ("index_name", "snapshot_date", SYMBOL))
 
 

@@ -1,0 +1,65 @@
+"""Nights over raw bars with corporate actions: stored as traded, and read in the shares that were known that night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from apple_samples import SPLIT_2014, apple_actions, apple_bars
+from bar_samples import csv_of, put
+
+from nightdesk.errors import DataRefused
+from nightdesk.operations.night import Night, plan_night
+from nightdesk.settings import Settings
+from nightdesk.store.inputs import bars_as_known
+from nightdesk.tables import CLOSE, DATE, VALUE
+from tasks.features import panel
+from tasks.ingest import check, fetch, load
+
+EVE = SPLIT_2014 - dt.timedelta(days=3)
+RAW = apple_bars().filter(pl.col(DATE).is_between(dt.date(2013, 2, 1), dt.date(2014, 6, 30)))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    put(tmp_path / "bars", {"bars.csv": csv_of(RAW)})
+    put(tmp_path, {"actions.csv": csv_of(apple_actions())})
+    options = {"folder": tmp_path / "bars", "actions": tmp_path / "actions.csv", "price_basis": "raw"}
+    return Settings(
+        home=tmp_path / "home",
+        horizons=(5,),
+        source={"name": "files", "options": options},  # type: ignore[arg-type]
+        training={"first_train": 100},  # type: ignore[arg-type]
+    )
+
+
+def panel_of(settings: Settings, day: dt.date) -> tuple[Night, pl.DataFrame]:
+    """What the night of `day` ingests and then works on."""
+    night = plan_night(settings, "live", day, "auto", dt.datetime(2015, 1, 1, tzinfo=dt.UTC))
+    ingested = load.fn(night, check.fn(night, fetch.fn(night)))
+    assert ingested.notes == ()  # a split that is known is no suspicion
+    return night, panel.fn(night, ingested).read()
+
+
+def test_each_night_sees_the_shares_of_its_day_and_the_store_keeps_what_was_traded(settings: Settings) -> None:
+    _, eve = panel_of(settings, EVE)
+    assert eve.equals(RAW.filter(pl.col(DATE) <= EVE))
+    night, after = panel_of(settings, SPLIT_2014)
+    assert after.height == eve.height + 1
+    assert after[-1].equals(RAW.filter(date=SPLIT_2014))
+    assert after[:-1][CLOSE].equals(eve[CLOSE] / 7)
+    assert bars_as_known(night.engine, "files", night.cutoff).equals(RAW.filter(pl.col(DATE) <= SPLIT_2014))
+    assert panel_of(settings, EVE)[1].equals(eve)
+
+
+def test_an_action_that_cannot_be_applied_stops_the_night_before_anything_is_written(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wrong = apple_actions().with_columns(pl.when(pl.col(VALUE) == 2.0).then(-2.0).otherwise(VALUE).alias(VALUE))
+    put(tmp_path, {"actions.csv": csv_of(wrong)})
+    night = plan_night(settings, "live", EVE, "auto", dt.datetime(2015, 1, 1, tzinfo=dt.UTC))
+    with pytest.raises(DataRefused, match=r"action_value AAPL 2000-06-21: split of -2.0, and 1 more"):
+        check.fn(night, fetch.fn(night))
+    assert bars_as_known(night.engine, "files", night.cutoff).is_empty()
