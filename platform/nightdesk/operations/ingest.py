@@ -16,7 +16,9 @@ from nightdesk.sources import open_source
 from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.fama_french import SOURCE, dataset_of, factor_returns
 from nightdesk.sources.fundamentals import fundamentals
+from nightdesk.sources.keyed_tables import LONGEST_NAME
 from nightdesk.sources.member_lists import member_lists
+from nightdesk.sources.raw_tables import shown
 from nightdesk.store import schema
 from nightdesk.store.database import open_store
 from nightdesk.store.inputs import Added, Arrival, has_any, load_membership
@@ -59,23 +61,35 @@ def ingest(settings: Settings, table: Table, load: Load, at: dt.datetime) -> Ing
     Raises BadInput where there is no such file or it cannot be opened, SourceBroken where it cannot be read.
     """
     content, name = _content(load.file), load.file.name
-    engine = open_store(settings.store.url or Home(settings.home).store_url)
     facts = open_source(settings.source.name, **settings.source.options).facts
     if table == "membership":
-        index = load.index_name or facts.index_name or INDEX
+        index = _index(load.index_name or facts.index_name or INDEX)
         members = member_lists(content, name, index, load.form)
+        engine = _store(settings)
         arrival = _arrival(engine, schema.membership, facts.name, load.history, at, index_name=index)
         return Ingested(facts.name, arrival.basis, load_membership(engine, members, arrival))
     if table == "fundamentals":
         form = load.form if load.form.date_format else load.form.model_copy(update={"date_format": US_DATES})
         figures = fundamentals(content, name, form)
+        engine = _store(settings)
         arrival = _arrival(engine, schema.fundamentals, facts.name, load.history, at)
         added = load_fundamentals(engine, figures, settings.tables.fundamentals_lag_days, arrival)
         return Ingested(facts.name, arrival.basis, added)
     returns = factor_returns(content, name, load.form)
+    engine = _store(settings)
     arrival = _arrival(engine, schema.factor_returns, SOURCE, load.history, at, dataset=dataset_of(name))
     added = load_factor_returns(engine, returns, settings.tables.factors_lag_days, arrival)
     return Ingested(SOURCE, arrival.basis, added)
+
+
+def _store(settings: Settings) -> sa.Engine:
+    return open_store(settings.store.url or Home(settings.home).store_url)
+
+
+def _index(name: str) -> str:
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise BadInput(f"--index must be a name of 1 to {LONGEST_NAME} letters, got {shown(name)}: shorten it")
+    return name.strip()
 
 
 def _arrival(engine: sa.Engine, table: sa.Table, source: str, history: bool, at: dt.datetime, **equal: str) -> Arrival:
