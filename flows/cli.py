@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated, Literal, NoReturn, cast
 
 import httpx
@@ -473,6 +474,41 @@ def quality(
     from nightdesk.operations.night import LIVE, plan_night
 
     show_quality(plan_night(current, LIVE, None if as_of is None else as_of.date(), "never", dt.datetime.now(dt.UTC)))
+
+
+@app.command()
+def ingest(
+    table: Annotated[Literal["membership", "fundamentals", "factors"], typer.Argument(help="What the file holds.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="CSV or Parquet, also in gzip or alone in a zip.")],
+    index: Annotated[str | None, typer.Option(metavar="NAME", help="Index whose members these are.")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Rows that were not there count as known by rule, though this comes late.")
+    ] = False,
+    date_format: Annotated[str | None, typer.Option(help="How dates are written, as strptime has it.")] = None,
+    separator: Annotated[str | None, typer.Option(help="Between the cells of a CSV line: , ; | or tab.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal sign: . or ,")] = None,
+    thousands: Annotated[str | None, typer.Option(help="Thousands separator; none: refused.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of CSV text: latin-1, utf-16.")] = None,
+) -> None:
+    """Load a file of your own into a table beside the bars; the same file again adds nothing."""
+    current = _prepare()
+    from nightdesk.operations.ingest import Load
+    from nightdesk.operations.ingest import ingest as load
+    from nightdesk.sources.cell_form import cell_form
+
+    form = cell_form(
+        date_format=date_format,
+        separator="\t" if separator == "tab" else separator,
+        decimal=decimal,
+        thousands=thousands,
+        encoding=encoding,
+    )
+    done = load(current, table, Load(path.expanduser(), form, index, history), dt.datetime.now(dt.UTC))
+    added = done.added
+    print(
+        f"{table} of {done.source} from {path.name}: {added.rows_in:,} rows in, {added.new:,} new, "
+        f"{added.restated:,} restated; new ones known by {'rule' if done.basis == 'rule' else 'rule or arrival'}"
+    )
 
 
 quarantine = typer.Typer(

@@ -103,6 +103,30 @@ class QualitySettings(_Group):
     )
 
 
+class UniverseSettings(_Group):
+    """Which symbols are forecast and ranked; models learn from all of them."""
+
+    rule: Literal["all", "members", "top_n"] = Field(
+        "all",
+        description="all: every symbol with bars; members: of the newest lists known; top_n: by money traded",
+    )
+    n: int = Field(500, ge=1, le=100_000, description="Symbols of rule top_n")
+    window: int = Field(
+        1000, ge=1, le=10_000, description="Trading days up to the as-of day over which rule top_n adds money traded"
+    )
+
+
+class TablesSettings(_Group):
+    """From when rows of `nightdesk ingest` count as known."""
+
+    fundamentals_lag_days: int = Field(
+        90, ge=0, le=1000, description="Days from a period's end to its filing, where no filing date is known"
+    )
+    factors_lag_days: int = Field(
+        60, ge=0, le=1000, description="Days from a month's end to the release of its factor returns"
+    )
+
+
 class TrainingSettings(_Group):
     """When and how models are trained."""
 
@@ -194,6 +218,8 @@ class Settings(BaseSettings):
     source: SourceSettings = SourceSettings()
     store: StoreSettings = StoreSettings()
     quality: QualitySettings = QualitySettings()
+    universe: UniverseSettings = UniverseSettings()
+    tables: TablesSettings = TablesSettings()
     training: TrainingSettings = TrainingSettings()
     promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()

@@ -56,6 +56,24 @@ MEMBERSHIP: Final[Mapping[str, pl.DataType]] = {
 }
 """Members of an index as its list was published on `snapshot_date`; `symbol` as that list spells it."""
 
+FUNDAMENTALS: Final[Mapping[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    "period_end": pl.Date(),
+    "item": pl.String(),
+    "value": pl.Float64(),
+}
+"""Figures of financial statements, one row a symbol, end of period and item (`Total Revenue`, as its file calls it);
+`value` in the statement's own unit (its currency, a share, a number of shares), null where the statement has none."""
+
+FACTOR_RETURNS: Final[Mapping[str, pl.DataType]] = {
+    "dataset": pl.String(),
+    "factor": pl.String(),
+    DATE: pl.Date(),
+    "value": pl.Float64(),
+}
+"""Daily returns of factor portfolios and of the riskless rate, as fractions (0.01 is 1 %), null where missing; a
+factor of one name (SMB) differs between datasets (three factors, five factors)."""
+
 CORPORATE_ACTIONS: Final[Mapping[str, pl.DataType]] = {
     SYMBOL: pl.String(),
     EX_DATE: pl.Date(),

@@ -112,7 +112,7 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     "command",
     [
         *("", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "train", "backfill"),
-        *("cleanup", "up", "down", "status", "move", "approve", "alerts", "quality", "quarantine"),
+        *("cleanup", "up", "down", "status", "move", "approve", "alerts", "quality", "quarantine", "ingest"),
     ],
 )
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ WRONG: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
         {"layout": "wide"},
         "layout wide needs a symbol above each column, got none above 1 of close.csv",
     ),
-    "empty file": ({"a.csv": b""}, {}, "a file of bars must not be empty, got 0 bytes in a.csv: fetch it again"),
+    "empty file": ({"a.csv": b""}, {}, "a file must not be empty, got 0 bytes in a.csv: fetch it again"),
     "blank file": ({"a.csv": b" \n\n"}, {}, "must not be empty, got 3 bytes in a.csv"),
     "headers alone": ({"a.csv": GOOD.split("\n")[0]}, {}, "must hold one bar at least, got headers alone in a.csv"),
     "truncated gzip": (
@@ -200,7 +200,7 @@ WRONG: dict[str, tuple[dict[str, bytes | str], dict[str, Any], str]] = {
     "zip of two files": (
         {"a.csv.zip": zip_of(GOOD.encode(), "a.csv", "b.csv")},
         {},
-        "a zip must hold one file of bars, got 2 in a.csv.zip",
+        "a zip must hold one file, got 2 in a.csv.zip",
     ),
     "truncated Parquet": (
         {"a.parquet": parquet_of(BARS_SEEN)[:-20]},

@@ -17,7 +17,7 @@ from nightdesk.sessions import session_close, trading_days
 from nightdesk.sources import SourceFacts
 from nightdesk.store import schema
 from nightdesk.store.adjusted import adjusted, panel_as_known
-from nightdesk.store.inputs import actions_as_known, bars_as_known, load_actions, load_bars
+from nightdesk.store.inputs import Added, actions_as_known, bars_as_known, load_actions, load_bars
 from nightdesk.tables import (
     CLOSE,
     CORPORATE_ACTIONS,
@@ -82,7 +82,7 @@ def test_apples_later_splits_are_invisible_before_their_day(store: sa.Engine) ->
     raw = apple_bars()
     history = arrival(dt.datetime(2022, 1, 1, tzinfo=dt.UTC))
     load_bars(store, raw, NO_BROKEN, [], history)
-    assert load_actions(store, apple_actions(), history) == apple_actions().height
+    assert load_actions(store, apple_actions(), history).new == apple_actions().height
     for day in (EVE, SPLIT_2014, SPLIT_2020 - 3 * DAY, SPLIT_2020):
         panel = panel_as_known(store, RAW, session_close("XNYS", day) + LAG, day)
         known = raw.filter(pl.col(DATE) <= day)
@@ -130,10 +130,10 @@ def test_a_dividend_not_below_the_close_is_refused() -> None:
 
 def test_actions_are_versions_known_from_their_day_or_their_arrival(store: sa.Engine) -> None:
     first = actions(("A", DAYS[0], SPLIT, 2.0), ("B", DAYS[1], DIVIDEND, 0.5))
-    assert load_actions(store, first, arrival(moment(9))) == 2
-    assert load_actions(store, first, arrival(moment(10))) == 0
+    assert load_actions(store, first, arrival(moment(9))) == Added(2, 2, 0)
+    assert load_actions(store, first, arrival(moment(10))) == Added(2, 0, 0)
     right = actions(("A", DAYS[0], SPLIT, 4.0), ("B", DAYS[2], SPLIT, 3.0))
-    assert load_actions(store, right, arrival(moment(12), OBSERVED)) == 2
+    assert load_actions(store, right, arrival(moment(12), OBSERVED)) == Added(2, 1, 1)
     assert count(store, schema.corporate_actions) == 4
 
     def known(cutoff: dt.datetime) -> list[tuple[str, float]]:

@@ -10,6 +10,7 @@ from store_samples import DAYS, MICROSECOND, NO_BROKEN, arrival, bars, broken, c
 from nightdesk.quality.finding import Finding
 from nightdesk.store import schema
 from nightdesk.store.inputs import (
+    Added,
     Batch,
     bars_as_known,
     batch_ending,
@@ -96,8 +97,8 @@ def test_the_same_batch_again_keeps_its_first_record(store: sa.Engine) -> None:
 
 
 def test_members_are_known_from_the_day_after_their_snapshot(store: sa.Engine) -> None:
-    assert load_membership(store, MEMBERS, arrival(moment(9))) == 2
-    assert load_membership(store, MEMBERS, arrival(moment(10))) == 0
+    assert load_membership(store, MEMBERS, arrival(moment(9))) == Added(2, 2, 0)
+    assert load_membership(store, MEMBERS, arrival(moment(10))) == Added(2, 0, 0)
     assert members_as_known(store, "test", moment(3) - MICROSECOND).is_empty()
     assert_frame_equal(members_as_known(store, "test", moment(3)), MEMBERS)
 
@@ -111,7 +112,7 @@ def test_observed_members_are_known_from_their_arrival(store: sa.Engine) -> None
 def test_a_changed_member_is_a_second_version(store: sa.Engine) -> None:
     load_membership(store, MEMBERS, arrival(moment(4)))
     changed = MEMBERS.with_columns(sector=pl.lit("Energy"))
-    assert load_membership(store, changed, arrival(moment(9))) == 1
+    assert load_membership(store, changed, arrival(moment(9))).restated == 1
     assert_frame_equal(members_as_known(store, "test", moment(9) - MICROSECOND), MEMBERS)
     assert_frame_equal(members_as_known(store, "test", moment(9)), changed)
 

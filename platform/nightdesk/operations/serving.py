@@ -12,6 +12,7 @@ from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.baselines import RANKINGS, ranked
 from nightdesk.operations.night import Night
 from nightdesk.operations.training import Tested
+from nightdesk.operations.universe import universe_of
 from nightdesk.promotion.approval import settled
 from nightdesk.promotion.champion import carry_out
 from nightdesk.promotion.gate import Choice, Fit, choose
@@ -118,7 +119,8 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:
     """What every model says tonight of every symbol that has a bar.
 
     Returns horizon, model, symbol, score, served, model_content: the served models, the other recipes' newest fits
-    beside them in shadow, and the ranking baselines (a symbol without the feature they rank by is left out).
+    beside them in shadow, and the ranking baselines (a symbol without the feature they rank by is left out). Of symbols
+    of the night's universe alone, which changes no score: each model was fitted on, and speaks of, all of them.
     """
     tonight = read_features(table, [night.as_of])
     parts = []
@@ -131,7 +133,12 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:
             if name not in SILENT:
                 scores = ranked(name, tonight).select(SYMBOL, SCORE).drop_nulls()
                 parts.append(_said(scores, horizon, name, table.version, False))
-    return pl.concat(parts).sort(HORIZON, MODEL, SYMBOL)
+    return _within_universe(night, pl.concat(parts)).sort(HORIZON, MODEL, SYMBOL)
+
+
+def _within_universe(night: Night, said: pl.DataFrame) -> pl.DataFrame:
+    symbols = universe_of(night)
+    return said if symbols is None else said.filter(pl.col(SYMBOL).is_in(symbols.implode()))
 
 
 def _said(scores: pl.DataFrame, horizon: int, model: str, content: str, is_served: bool) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from nightdesk.sources.aliases import followed_aliases, named_as_bars
 from nightdesk.tables import DATE, SYMBOL, VOLUME
 
 COVERAGE: Final = {
@@ -69,19 +70,8 @@ def audit_survivorship(members: pl.DataFrame, symbols: pl.Series, aliases: pl.Da
     """
     have = symbols.unique()
     spelt = members.get_column(SYMBOL).unique()
-    usable = aliases.filter(~pl.col("alias").is_in(have.implode()) & pl.col(SYMBOL).is_in(have.implode()))
-    since = pl.col("first").is_null() | (pl.col("snapshot_date") >= pl.col("first"))
-    until = pl.col("last").is_null() | (pl.col("snapshot_date") <= pl.col("last"))
-    followed = (
-        members.select("snapshot_date", pl.col(SYMBOL).alias("alias"))
-        .unique()
-        .join(usable, on="alias")
-        .filter(since & until)
-        .select("snapshot_date", "alias", pl.col(SYMBOL).alias("of"), "kind")
-    )
-    lists, aliased = ["snapshot_date", SYMBOL], ["snapshot_date", "alias"]
-    met = members.join(followed, left_on=lists, right_on=aliased, how="left")
-    named = met.with_columns(pl.coalesce("of", SYMBOL).alias("of"))
+    followed = followed_aliases(members, have, aliases)
+    named = named_as_bars(members, have, aliases)
     joined = followed.select("alias", pl.col("of").alias(SYMBOL), "kind").unique().sort("alias")
     without = (
         named.filter(~pl.col("of").is_in(have.implode()))

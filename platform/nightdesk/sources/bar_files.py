@@ -21,6 +21,7 @@ from nightdesk.errors import BadDate, SourceBroken
 from nightdesk.sessions import trading_days
 from nightdesk.sources.bar_form import BarForm
 from nightdesk.sources.cells import days_of, numbers_of, text_of
+from nightdesk.sources.member_lists import members_of
 from nightdesk.sources.raw_tables import LINE, RawTable, nameless, raw_table, shown
 from nightdesk.tables import BARS, DATE, PRICES, SYMBOL
 
@@ -107,8 +108,10 @@ def span(bars: pl.DataFrame, calendar: str) -> tuple[dt.date, dt.date]:
 
 
 def fingerprint(bars: pl.DataFrame, form: BarForm) -> str:
-    """Hexadecimal hash of the bars and of what is declared about them."""
+    """Hexadecimal hash of the bars, of the members where there are any, and of what is declared about them."""
     declared = f"{form.calendar} {form.currency} {form.price_basis} {form.publication_lag_minutes} {form.basis}"
+    if form.membership is not None:
+        declared += f" {members_of(form, dt.date.max).write_csv()}"
     return hashlib.sha256(f"{declared}\n{bars.write_csv()}".encode()).hexdigest()
 
 

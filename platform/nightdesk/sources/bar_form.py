@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from nightdesk.errors import BadSetting, UnknownName
 from nightdesk.sessions import check_calendar
+from nightdesk.sources.cell_form import CellForm, from_json
 from nightdesk.sources.source import KnowledgeBasis, PriceBasis, SourceFacts, refuse_unknown_options
 from nightdesk.tables import DATE, PRICES, RULE, SYMBOL, VOLUME
 
 BarColumn = Literal["symbol", "date", "open", "high", "low", "close", "volume"]
 
-_SAMPLE_DAY = dt.datetime(2024, 3, 5)  # noqa: DTZ001  a date of which day, month and year all differ
 
-
-class BarForm(BaseModel):
+class BarForm(CellForm):
     """How files of bars are written, as options of a source; every default is the plainest form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     layout: Literal["long", "wide", "symbol"] = Field(
         "long", description="long: a row a symbol and day; wide: a file a field, a column a symbol; symbol: a file each"
     )
     columns: dict[BarColumn, str] = Field({}, description="Header of a column, in any case, where it is not its name")
-    date_format: str | None = Field(None, description="strptime format of dates that are text; none: 2024-03-05")
-    separator: Literal[",", ";", "\t", "|"] = Field(",", description="What stands between the cells of a CSV line")
-    decimal: Literal[".", ","] = Field(".", description="Decimal sign")
-    thousands: Literal[",", ".", " ", "'"] | None = Field(None, description="Thousands separator; none: refused")
-    encoding: str = Field("utf-8", description="Encoding of CSV text, as Python names it")
-    missing: tuple[str, ...] = Field(
-        ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"),
-        description="Texts that mean a missing number, beside an empty cell",
-    )
     price_divisor: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         1.0, description="Prices are divided by it: 100 for cents, 10000 for ten-thousandths"
     )
@@ -53,34 +40,18 @@ class BarForm(BaseModel):
     publication_lag_minutes: int = Field(120, ge=0, le=20_160, description="From the close until bars can be used")
     basis: KnowledgeBasis = Field(RULE, description="When a row counts as known: by the rule, or observed on arrival")
     restate_days: int = Field(0, ge=0, le=2520, description="Past trading days asked for again with each new day")
+    membership: Path | None = Field(None, description="File of an index's members: snapshot_date, symbol, name, sector")
+    index_name: str = Field("INDEX", min_length=1, max_length=64, description="What that index is called")
 
-    @field_validator("columns", "missing", mode="before")
+    @field_validator("membership")
+    @classmethod
+    def _absolute_file(cls, file: Path | None) -> Path | None:
+        return None if file is None else file.expanduser().absolute()
+
+    @field_validator("columns", mode="before")
     @classmethod
     def _read_json(cls, value: Any) -> Any:
         return from_json(value)
-
-    @field_validator("date_format")
-    @classmethod
-    def _gives_a_day(cls, text: str | None) -> str | None:
-        if text is None:
-            return text
-        try:
-            back = dt.datetime.strptime(_SAMPLE_DAY.strftime(text), text)  # noqa: DTZ007
-        except (ValueError, re.error):
-            back = None
-        if back is None or back.date() != _SAMPLE_DAY.date():
-            raise ValueError("must give year, month and day, like %d.%m.%Y")
-        return text
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        try:
-            b"".decode(name)
-            "".encode(name)
-        except LookupError:
-            raise ValueError("must be a text encoding that Python knows, like utf-8 or latin-1") from None
-        return name
 
     @field_validator("file_symbol")
     @classmethod
@@ -97,12 +68,6 @@ class BarForm(BaseModel):
         except UnknownName as error:
             raise ValueError(str(error)) from None
         return code
-
-    @model_validator(mode="after")
-    def _tells_decimals_from_thousands(self) -> Self:
-        if self.decimal == self.thousands:
-            raise ValueError("decimal and thousands must be two signs")
-        return self
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -126,19 +91,10 @@ class BarForm(BaseModel):
             price_basis=self.price_basis,
             publication_lag=dt.timedelta(minutes=self.publication_lag_minutes),
             basis=self.basis,
+            index_name=None if self.membership is None else self.index_name,
             live=live,
             restate_days=self.restate_days,
         )
-
-
-def from_json(value: Any) -> Any:
-    """A table or list that an environment variable gives as JSON; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError('must be JSON where it is text, like {"close": "Adj Close"}') from None
 
 
 Form = TypeVar("Form", bound=BarForm)

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from nightdesk.errors import SourceBroken
-from nightdesk.sources.bar_form import BarForm
+from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.raw_tables import LINE, RawTable, shown
 
 _MIDNIGHT: Final = r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$"
@@ -22,10 +22,11 @@ def text_of(table: RawTable, column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def days_of(table: RawTable, column: str, date_format: str | None) -> pl.Series:
+def days_of(table: RawTable, column: str, date_format: str | None, *, of_bars: bool = True) -> pl.Series:
     """Cells as dates: of type Date, at midnight of any time zone, or text in `date_format` (None: 2024-03-05).
 
-    Raises SourceBroken for a cell that is empty or no date, and for a time of day: bars of hours have no table yet.
+    Raises SourceBroken for a cell that is empty or no date, and for a time of day: bars of hours have no table yet, and
+    the other tables (not `of_bars`) are of days.
     """
     dtype, text = table.cells.schema[column], text_of(table, column)
     if dtype == pl.Date:
@@ -44,7 +45,7 @@ def days_of(table: RawTable, column: str, date_format: str | None) -> pl.Series:
         pl.col("at").is_null() | (pl.col("at") != pl.col("day"))
     )
     line, got, timed = wrong.select(LINE, "got", pl.col("at").is_not_null()).row(0)
-    if timed or (got is not None and date_format is None and _TIMED.match(got)):
+    if of_bars and (timed or (got is not None and date_format is None and _TIMED.match(got))):
         raise _of_hours(table, line, got)
     raise SourceBroken(
         f"a date must be written as {date_format or 'YYYY-MM-DD'}, got "
@@ -52,7 +53,7 @@ def days_of(table: RawTable, column: str, date_format: str | None) -> pl.Series:
     )
 
 
-def numbers_of(table: RawTable, headers: Mapping[str, str], form: BarForm) -> pl.DataFrame:
+def numbers_of(table: RawTable, headers: Mapping[str, str], form: CellForm) -> pl.DataFrame:
     """Columns of Float64 by the names of `headers`: numbers as they are, or text in the form's way of writing them.
 
     Empty cells and those that mean a missing value are null. Scientific notation is a number like any other (1.2E+06).
@@ -76,13 +77,13 @@ def numbers_of(table: RawTable, headers: Mapping[str, str], form: BarForm) -> pl
     return read
 
 
-def _present(table: RawTable, header: str, form: BarForm) -> pl.Expr:
+def _present(table: RawTable, header: str, form: CellForm) -> pl.Expr:
     """The text of cells that have a value."""
     text = text_of(table, header)
     return pl.when(~text.is_in(pl.Series(form.missing, dtype=pl.String).implode())).then(text)
 
 
-def _number(table: RawTable, header: str, form: BarForm) -> pl.Expr:
+def _number(table: RawTable, header: str, form: CellForm) -> pl.Expr:
     if table.cells.schema[header].is_numeric():
         return pl.col(header).cast(pl.Float64)
     plain: pl.Expr = _present(table, header, form)
@@ -97,7 +98,7 @@ def _number(table: RawTable, header: str, form: BarForm) -> pl.Expr:
     return plain.cast(pl.Float64, strict=False)
 
 
-def _no_number(table: RawTable, column: str, line: int, got: str, form: BarForm) -> SourceBroken:
+def _no_number(table: RawTable, column: str, line: int, got: str, form: CellForm) -> SourceBroken:
     place = f"{shown(got)} under {shown(column)} in {table.place(line)}"
     grouped = re.fullmatch(r"[+-]?\d{1,3}(?:([,.' \u00a0\u202f])\d{3})+(?:[.,]\d+)?", got)
     if grouped is not None and grouped[1] != form.decimal:
@@ -105,7 +106,7 @@ def _no_number(table: RawTable, column: str, line: int, got: str, form: BarForm)
             f"a number must have no thousands separators, got {place}: set thousands to {grouped[1]!r}, or remove them"
         )
     return SourceBroken(
-        f"a price or volume must be a number with decimal sign {form.decimal!r}, got {place}: mend it, set decimal, or "
+        f"a value must be a number with decimal sign {form.decimal!r}, got {place}: mend it, set decimal, or "
         "add the text to missing if it means a missing value"
     )
 

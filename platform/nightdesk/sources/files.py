@@ -18,8 +18,9 @@ from nightdesk.errors import SourceBroken
 from nightdesk.sources.action_files import actions_in
 from nightdesk.sources.bar_files import fingerprint, located_bars, located_wide_bars, settled, span, stem
 from nightdesk.sources.bar_form import BarForm, form_of
+from nightdesk.sources.member_lists import members_of
 from nightdesk.sources.source import SourceFacts
-from nightdesk.tables import CORPORATE_ACTIONS, DATE, EX_DATE, MEMBERSHIP
+from nightdesk.tables import CORPORATE_ACTIONS, DATE, EX_DATE
 
 ENDINGS: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 """What a file's name must end in, in any case, to be read; others in the folder are passed over."""
@@ -79,8 +80,8 @@ class FilesSource:
         return bars.filter(pl.col(DATE).is_between(first or bars.get_column(DATE).min(), last))
 
     def membership(self, last: dt.date) -> pl.DataFrame:
-        """No rows: bars alone are read."""
-        return pl.DataFrame(schema=MEMBERSHIP)
+        """Lists of the option `membership` published up to `last`, or no rows; raises SourceBroken."""
+        return members_of(self.options, last)
 
     def actions(self, last: dt.date) -> pl.DataFrame:
         """Actions with an ex-date up to `last`: `tables.CORPORATE_ACTIONS`; no rows without a file; SourceBroken."""

@@ -18,10 +18,12 @@ from pydantic import Field, field_validator, model_validator
 from nightdesk.errors import SourceBroken
 from nightdesk.sessions import last_trading_day, trading_days, trading_days_before
 from nightdesk.sources.bar_files import fingerprint, located_bars, settled, span
-from nightdesk.sources.bar_form import BarForm, form_of, from_json
+from nightdesk.sources.bar_form import BarForm, form_of
+from nightdesk.sources.cell_form import from_json
 from nightdesk.sources.download import Downloader, Keys, Limits, Validators, masked
+from nightdesk.sources.member_lists import members_of
 from nightdesk.sources.source import KnowledgeBasis, SourceFacts
-from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE, MEMBERSHIP, OBSERVED
+from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE, OBSERVED
 
 _DAY: Final = re.compile(r"\{date(?::([^{}]*))?\}")
 _LIKE_A_KEY: Final = re.compile(r"key|token|secret|passw|auth|sign|credential", re.IGNORECASE)
@@ -176,8 +178,8 @@ class HttpSource:
         return pl.concat([*parts, *(self._day(day) for day in days)]).sort("symbol", DATE, maintain_order=True)
 
     def membership(self, last: dt.date) -> pl.DataFrame:
-        """No rows: bars alone are asked for."""
-        return pl.DataFrame(schema=MEMBERSHIP)
+        """Lists of the option `membership` up to `last`, or no rows: the URL gives bars alone; raises SourceBroken."""
+        return members_of(self.options, last)
 
     def actions(self, last: dt.date) -> pl.DataFrame:
         """No rows: bars alone are asked for."""

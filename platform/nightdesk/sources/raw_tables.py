@@ -62,12 +62,15 @@ def raw_table(content: bytes, name: str, *, separator: str = ",", encoding: str 
         The file is empty, cut short or damaged, is not text of that encoding, has a header twice, or a line with
         more or fewer cells than there are headers.
     """
-    plain = _unpacked(content, name)
-    if not plain.strip():
-        raise SourceBroken(f"a file of bars must not be empty, got {len(content)} bytes in {name}: fetch it again")
+    plain = _plain(content, name)
     if plain.startswith(_PARQUET):
         return RawTable(name, _parquet(plain, name), "row")
     return RawTable(name, _split(_decoded(plain, name, encoding), name, separator), "line")
+
+
+def lines_of(content: bytes, name: str, encoding: str = "utf-8") -> list[str]:
+    """The lines of a text in `content`, unpacked and decoded as `raw_table` does it; raises SourceBroken alike."""
+    return _with_newlines(_decoded(_plain(content, name), name, encoding)).split("\n")
 
 
 def shown(value: object) -> str:
@@ -79,6 +82,13 @@ def shown(value: object) -> str:
 def nameless(number: int) -> str:
     """What a column without a header is called, by its number from 1."""
     return f"column {number}"
+
+
+def _plain(content: bytes, name: str) -> bytes:
+    plain = _unpacked(content, name)
+    if not plain.strip():
+        raise SourceBroken(f"a file must not be empty, got {len(content)} bytes in {name}: fetch it again")
+    return plain
 
 
 def _unpacked(content: bytes, name: str) -> bytes:
@@ -100,7 +110,7 @@ def _unpacked(content: bytes, name: str) -> bytes:
 def _only_member(archive: zipfile.ZipFile, name: str) -> bytes:
     members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX")]
     if len(members) != 1:
-        raise SourceBroken(f"a zip must hold one file of bars, got {len(members)} in {name}: pack each alone")
+        raise SourceBroken(f"a zip must hold one file, got {len(members)} in {name}: pack each alone")
     if members[0].flag_bits & 1:
         raise SourceBroken(f"a zip must not be encrypted, got {name}: unpack it with its password first")
     with archive.open(members[0]) as packed:
@@ -144,8 +154,12 @@ def _decoded(content: bytes, name: str, encoding: str) -> str:
     raise SourceBroken(f"text must be {encoding}, got {got}: set the option encoding (latin-1, utf-16), or convert it")
 
 
+def _with_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _split(text: str, name: str, separator: str) -> pl.DataFrame:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = _with_newlines(text)
     return _quoted(lines, name, separator) if '"' in lines else _unquoted(lines, name, separator)
 
 

@@ -40,6 +40,8 @@ _VALUES = {
     schema.bars.name: ("open", "high", "low", "close", "volume"),
     schema.membership.name: ("name", "sector"),
     schema.corporate_actions.name: ("value",),
+    schema.fundamentals.name: ("value",),
+    schema.factor_returns.name: ("value",),
 }
 
 
@@ -61,6 +63,15 @@ class Loaded:
     rows_in: int
     rows_new: int
     rows_quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a load of another input table did: rows offered, rows without a version before, rows with other values."""
+
+    rows_in: int
+    new: int
+    restated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,35 +108,61 @@ def load_bars(
     return Loaded(good.height + broken.height, fresh.height, broken.height)
 
 
-def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) -> int:
-    """Add index members (tables.MEMBERSHIP); a list is known from the day after its snapshot. Returns rows added.
+def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) -> Added:
+    """Add index members (tables.MEMBERSHIP); a list is known from the day after its snapshot.
 
     Where the basis is observed, it is known from its arrival if that is later.
     """
-    by_rule = _midnight("snapshot_date") + pl.duration(days=1)
-    return _load_dated(engine, schema.membership, members, by_rule, arrival)
+    return add_versions(engine, schema.membership, members, end_of("snapshot_date"), arrival)
 
 
-def load_actions(engine: sa.Engine, actions: pl.DataFrame, arrival: Arrival) -> int:
+def load_actions(engine: sa.Engine, actions: pl.DataFrame, arrival: Arrival) -> Added:
     """Add corporate actions (tables.CORPORATE_ACTIONS); one is known from the start (UTC) of its ex-date: exchanges
-    announce it before. Returns rows added.
+    announce it before.
 
     Where the basis is observed, it is known from its arrival if that is later. One whose value changed becomes a new
     version, known from its arrival.
     """
-    return _load_dated(engine, schema.corporate_actions, actions, _midnight(EX_DATE), arrival)
+    return add_versions(engine, schema.corporate_actions, actions, end_of(EX_DATE, -1), arrival)
 
 
-def _midnight(day: str) -> pl.Expr:
-    return pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+def add_versions(engine: sa.Engine, table: sa.Table, offered: pl.DataFrame, rule: pl.Expr, arrival: Arrival) -> Added:
+    """Add rows of an input table that are new, or differ from their newest version; `rule` says when each is known.
 
-
-def _load_dated(engine: sa.Engine, table: sa.Table, rows: pl.DataFrame, by_rule: pl.Expr, arrival: Arrival) -> int:
+    A changed row is known from its arrival; so is a new one where the basis is observed and the rule's instant earlier.
+    NaN counts as null. `rule` may use every column of `offered`, also those that the table does not keep.
+    """
     with one_writer(engine) as place:
-        differing = _differing(place, table, rows, arrival.source)
-        stamped = differing.with_columns(by_rule.alias(KNOWN_AT), *_arrived(arrival))
+        differing = _differing(place, table, offered, arrival.source)
+        stamped = differing.with_columns(rule.alias(KNOWN_AT), *_arrived(arrival))
         fresh = _versions(_not_before_arrival(stamped, pl.lit(arrival.basis == OBSERVED)))
-        return append_all(place, [(table, fresh)])
+        append_all(place, [(table, fresh)])
+    new = fresh.get_column(FOLLOWED).null_count()
+    return Added(offered.height, new, fresh.height - new)
+
+
+def end_of(day: str, days_after: int = 0) -> pl.Expr:
+    """The instant (UTC) at which the day in column `day`, or one so many days after it, is over."""
+    midnight = pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return midnight + pl.duration(days=days_after + 1)
+
+
+def has_any(engine: sa.Engine, table: sa.Table, **equal: str) -> bool:
+    """Whether `table` has a row of these values."""
+    wanted = sa.select(sa.exists().where(*(table.c[name] == value for name, value in equal.items())))
+    with engine.connect() as connection:
+        return bool(connection.scalar(wanted))
+
+
+def versions_as_known(
+    engine: sa.Engine, table: sa.Table, columns: Sequence[str], cutoff: dt.datetime, **equal: str
+) -> pl.DataFrame:
+    """`columns` of the rows with these values as known at `cutoff` (UTC, aware), sorted by the table's key."""
+    keys = [c.name for c in table.primary_key.columns if c.name != KNOWN_AT]
+    wanted = sa.select(*(table.c[name] for name in dict.fromkeys((*keys, *columns)))).where(
+        table.c.known_at <= cutoff, *(table.c[name] == value for name, value in equal.items())
+    )
+    return _newest(read(engine, wanted.order_by(*table.primary_key.columns)), keys).select(columns)
 
 
 def bars_as_known(
@@ -294,7 +331,7 @@ def _differing(place: Place, table: sa.Table, offered: pl.DataFrame, source: str
         return offered.with_columns(nothing)
     keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]  # one source at a time
     values = _VALUES[table.name]
-    day = next(name for name in ("date", "snapshot_date", "ex_date") if name in keys)
+    day = next(name for name in ("date", "snapshot_date", "ex_date", "period_end") if name in keys)
     if isinstance(place, sa.Connection):
         return differing_rows(place, table, offered, Compared(source, day, keys, values))
     known = _newest_versions(place, table, day, [*keys, *values], offered, source)

@@ -108,6 +108,28 @@ membership = sa.Table(
     *_knowledge(),
 )
 
+fundamentals = sa.Table(
+    "fundamentals",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column("period_end", sa.Date, primary_key=True),
+    sa.Column("item", _NAME, primary_key=True),
+    sa.Column("value", sa.Double),
+    *_knowledge(),
+)
+
+factor_returns = sa.Table(
+    "factor_returns",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("dataset", _NAME, primary_key=True),
+    sa.Column("factor", _NAME, primary_key=True),
+    sa.Column(DATE, sa.Date, primary_key=True),
+    sa.Column("value", sa.Double),
+    *_knowledge(),
+)
+
 quarantine = sa.Table(
     "quarantine",
     metadata,
