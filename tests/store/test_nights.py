@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +114,23 @@ def test_a_held_night_leaves_the_store_open_to_work(store: sa.Engine, tmp_path: 
         night = begin(store, KEY, None, moment(2))
         end(store, night, DONE, moment(3), summary="{}")
     assert done_summary(store, "live", DAYS[0]) == "{}"
+
+
+def test_whoever_takes_it_only_to_look_turns_nobody_away(store: sa.Engine, other: sa.Engine, tmp_path: Path) -> None:
+    looking, looked = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with held(other, tmp_path, "live", DAYS[0]):
+            looking.set()
+            time.sleep(0.3)
+            looked.set()
+
+    with ThreadPoolExecutor(1) as aside:
+        found = aside.submit(look)
+        assert looking.wait(10)
+        with held(store, tmp_path, "live", DAYS[0]):
+            assert looked.is_set()
+        found.result()
 
 
 def test_other_dates_and_realms_do_not_wait(store: sa.Engine, other: sa.Engine, tmp_path: Path) -> None:

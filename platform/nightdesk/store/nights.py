@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from nightdesk.errors import NightLocked, StoreBusy
 from nightdesk.store.bulk import read
@@ -30,6 +31,7 @@ NIGHT, RETRAIN = "night", "retrain"
 
 _GATE = "every-night.lock"
 _PASSING_SECONDS = 5
+_LOOKING_SECONDS = 1
 _EVERY_NIGHT = sa.func.hashtextextended("nightdesk.every night", 0)
 """What each night shares, and whoever needs the store without nights holds alone."""
 _WHOLE = "no night may run meanwhile, and {who} runs one: wait for it to end"
@@ -52,14 +54,25 @@ def held(engine: sa.Engine, locks: Path, realm: str, as_of: dt.date) -> Iterator
     PostgreSQL the lock goes with its session: `confirm_held` takes it again where that was lost.
     """
     name = f"{realm}-{as_of}"
+    # A moment's patience: whoever looks whether a night runs takes its lock for as long.
+    patiently = Retrying(
+        stop=stop_after_delay(_LOOKING_SECONDS),
+        wait=wait_fixed(0.05),
+        retry=retry_if_exception_type(NightLocked),
+        reraise=True,
+    )
     if engine.dialect.name == "sqlite":
         with ExitStack() as stack:
-            with _gate(locks):  # whoever holds the whole store sees this night, or this night sees it
-                stack.enter_context(_file_lock(locks / f"{name}.lock", _busy(realm, as_of, "{who}")))
+
+            def take() -> None:
+                with _gate(locks):  # whoever holds the whole store sees this night, or this night sees it
+                    stack.enter_context(_file_lock(locks / f"{name}.lock", _busy(realm, as_of, "{who}")))
+
+            patiently(take)
             yield
         return
     session = _SessionLock(engine, realm, as_of)
-    session.take()
+    patiently(session.take)
     _sessions[engine, realm, as_of] = session
     try:
         yield
