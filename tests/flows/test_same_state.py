@@ -70,7 +70,7 @@ def test_a_night_killed_at_every_point_in_turn_ends_in_the_same_state(
     assert differences(logical_state(home), undisturbed) == []
 
 
-@pytest.mark.parametrize("point", ["load:written", "mature:written", "promote:alias", "publish:written"])
+@pytest.mark.parametrize("point", ["mature:written", "promote:alias"])
 def test_a_night_killed_once_ends_in_the_same_state(
     point: str, undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Final
 
 from nightdesk.errors import BadInput, UnknownName
 from nightdesk.features import bars, momentum, oscillators, trend, volatility, volume
 from nightdesk.features.indicator import Indicator
+from nightdesk.plugins import entry_points
 
 ENTRY_POINTS: Final = "nightdesk.features"
 

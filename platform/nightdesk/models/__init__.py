@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
 from nightdesk.errors import UnknownName
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
 from nightdesk.models.recipe import Family, Recipe
 from nightdesk.models.ridge import RidgeFamily
+from nightdesk.plugins import entry_points
 
 FAMILIES: Mapping[str, Family] = {
     "ridge": RidgeFamily(),

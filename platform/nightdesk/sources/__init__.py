@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from nightdesk.errors import BadSetting, UnknownName
+from nightdesk.plugins import entry_points
 from nightdesk.sources.files import files
 from nightdesk.sources.http import http
 from nightdesk.sources.sample import SampleSource
