@@ -49,6 +49,13 @@ class Place:
         """Its logical state."""
         return logical_state(self.home, store=self.store, tracking=self.tracking)
 
+    def begun(self) -> bool:
+        """Whether any start came as far as to make the store's tables."""
+        if self.store is None and not (self.home / "store.db").exists():
+            return False
+        with self.engine() as engine:
+            return sa.inspect(engine).has_table("nights")
+
     @contextmanager
     def engine(self) -> Iterator[sa.Engine]:
         """Its store, to look at."""

@@ -49,9 +49,10 @@ class Deployed:
             if state in ENDED or (state == "RUNNING" and not self._processes(run)):
                 break
             time.sleep(0.2)
-        with self.place.engine() as engine:
-            if done_summary(engine, "live", day) is not None:
-                return Ending(DONE, state)
+        if self.place.begun():
+            with self.place.engine() as engine:
+                if done_summary(engine, "live", day) is not None:
+                    return Ending(DONE, state)
         # A killed run that nobody tells Prefect of stands as running, until the next start of its night.
         return Ending({"COMPLETED": BUSY, "CRASHED": KILLED, "RUNNING": KILLED}.get(state, RAW), state)
 

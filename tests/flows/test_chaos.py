@@ -96,8 +96,9 @@ def test_a_hundred_nights_under_faults_end_as_if_nothing_had_happened(tmp_path: 
         ]
         for one in chains:
             tally.add(one.result())
+    print("\nWithout Prefect", *table(tally), sep="\n", flush=True)
     tally.add(through_prefect(tmp_path / "prefect", days, references["embedded"]))
-    print("\n" + "\n".join(table(tally)))
+    print("\nAll together", *table(tally), sep="\n", flush=True)
     assert tally.nights == NIGHTS * (1 + sum(many for _, many in CHAINS.values()))
     assert not (+tally.lost)
     assert not (+tally.doubled)
@@ -203,12 +204,10 @@ def night(here: Place, day: dt.date, reference: Reference, chance: Random, tally
 
 def look(here: Place, day: dt.date, reference: Reference, tally: Tally, name: str, *, told: bool = True) -> None:
     """What must hold at any moment: a killed night was told, forecasts stand and say their age, nothing was rushed."""
-    if not here.store and not (here.home / "store.db").exists():
+    if not here.begun():
         return
     nights, decisions = schema.nights, schema.decisions
     with here.engine() as engine, engine.connect() as connection:
-        if not sa.inspect(connection).has_table("nights"):
-            return
         statuses = set(connection.scalars(sa.select(nights.c.status).where(nights.c.as_of == day)))
         moving = decisions.c.action.in_(MOVING) & decisions.c.moves_alias & (decisions.c.as_of == day)
         promoted = connection.scalar(sa.select(sa.func.count()).where(moving))
