@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
@@ -25,7 +26,7 @@ from bar_server import Fault as BarFault
 from chaos_starts import Start
 from logical_state import logical_state
 from mlflow_server import MlflowServer, mlflow_server
-from receivers import Receiver, web_server
+from receivers import Receiver, free_port, web_server
 from small_nights import OPTIONS, empty_tracking, settings_of
 
 from nightdesk.sources import open_source
@@ -118,7 +119,8 @@ def over_http(folder: Path) -> Iterator[Place]:
     market = open_source("synthetic", **OPTIONS)
     bars = market.bars(None, market.last_day())
     days = bars[DATE].unique().sort()
-    with _place("http", folder) as place, bar_server() as server:
+    # The URL is among the inputs that a fit is named by: one port for all, and so one of these places at a time.
+    with _PORT_TAKEN, _place("http", folder) as place, bar_server(BarServer(_port())) as server:
         server.today = evening_of(days[-1])
         server.files = {"/old.parquet": parquet_of(bars.filter(pl.col(DATE) <= days[-30])), **a_file_a_day(bars)}
 
@@ -148,6 +150,14 @@ def over_http(folder: Path) -> Iterator[Place]:
         }
         own = {"NIGHTDESK_SOURCE__NAME": "http", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
         yield replace(place, environment=place.environment | own, faults=faults)
+
+
+_PORT_TAKEN = threading.Lock()
+
+
+@cache
+def _port() -> int:
+    return free_port()
 
 
 def _while_failing(server: BarServer, answer: BarFault, process: ForkServerProcess, seconds: float) -> None:
