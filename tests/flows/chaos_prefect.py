@@ -22,6 +22,8 @@ from receivers import web_server
 from nightdesk.store.nights import done_summary
 
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+LEFT = {"RUNNING": 0, "PENDING": 45}
+"""States in which a run stands that was killed, and for how long it may be without a process there (seconds)."""
 TYPICAL_S = 12.0
 """About as long as a run takes from its being asked for to its end: faults come at any moment of it."""
 
@@ -43,18 +45,24 @@ class Deployed:
         while time.monotonic() < end and self._state(run) not in ENDED:
             time.sleep(0.1)
         FAULTS[fault](self, run)
-        end = time.monotonic() + 180
-        while time.monotonic() < end:
-            state = self._state(run)
-            if state in ENDED or (state == "RUNNING" and not self._processes(run)):
-                break
-            time.sleep(0.2)
+        state = self._ended(run)
         if self.place.begun():
             with self.place.engine() as engine:
                 if done_summary(engine, "live", day) is not None:
                     return Ending(DONE, state)
-        # A killed run that nobody tells Prefect of stands as running, until the next start of its night.
-        return Ending({"COMPLETED": BUSY, "CRASHED": KILLED, "RUNNING": KILLED}.get(state, RAW), state)
+        # A killed run that nobody tells Prefect of stands as it stood, until the next start of its night.
+        return Ending({"COMPLETED": BUSY, "CRASHED": KILLED}.get(state, KILLED if state in LEFT else RAW), state)
+
+    def _ended(self, run: str) -> str:
+        """The state of a run that has ended, or has no process any more; a pending one may get its process yet."""
+        end, alive = time.monotonic() + 240, time.monotonic()
+        while time.monotonic() < end:
+            state = self._state(run)
+            alive = time.monotonic() if self._processes(run) else alive
+            if state in ENDED or (state in LEFT and time.monotonic() - alive > LEFT[state]):
+                break
+            time.sleep(0.2)
+        return state
 
     def kill_run(self, run: str) -> None:
         """Kill the process of a run."""

@@ -91,8 +91,9 @@ def test_a_hundred_nights_under_faults_end_as_if_nothing_had_happened(tmp_path: 
     with ThreadPoolExecutor(2) as both:
         chains = [
             both.submit(chain, place, tmp_path / f"{kind}-{number}", days, references[kind], f"{kind} {number}")
+            for number in range(max(many for _, many in CHAINS.values()))
             for kind, (place, many) in CHAINS.items()
-            for number in range(many)
+            if number < many
         ]
         for one in chains:
             tally.add(one.result())
@@ -171,7 +172,7 @@ def compare(here: Place, reference: Reference, tally: Tally, name: str) -> None:
         tally.lost[table_name] += (expected - there).total()
         tally.doubled[table_name] += (there - expected).total()
     for line in differences(found, reference.state)[:10]:
-        tally.wrong["states that differ in the end"].append(f"{name}: {line[:300]}")
+        tally.wrong["states that differ in the end"].append(f"{name}: {line}")
 
 
 def night(here: Place, day: dt.date, reference: Reference, chance: Random, tally: Tally, name: str) -> None:
