@@ -8,11 +8,12 @@ RUN := $(VENV)/bin
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
 
-# One file stands for the whole environment: it is made again when what it is made from changes.
+# One file stands for the whole environment: it is made again when what it is made from changes. Nothing is compiled ahead:
+# most of what comes along is never imported.
 $(VENV)/.installed: pyproject.toml infra/constraints.txt
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing nightdesk into $(VENV) (two to four minutes) ..."
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt -e '.[dev]' 2>$(VENV)/install.log \
+	@$(RUN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c infra/constraints.txt -e '.[dev]' 2>$(VENV)/install.log \
 	  || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
