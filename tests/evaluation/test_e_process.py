@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.e_process import CLIP, LAMBDAS, e_path
-from nightdesk.evaluation.power import minimum_detectable_edge, overlapping_noise, power
+from nightdesk.evaluation.power import effective_days, minimum_detectable_edge, overlapping_noise, power
 
 DIFFERENCES = st.lists(st.one_of(st.none(), st.floats(-2, 2)), min_size=1, max_size=60)
 
@@ -108,6 +108,15 @@ def test_the_detectable_edge_is_found_and_grows_with_noise_and_overlap() -> None
     assert minimum_detectable_edge(1, 0.12, 0.0125) > edge
     assert minimum_detectable_edge(5, 0.08, 0.0125) > 1.5 * edge
     assert minimum_detectable_edge(60, 0.2, 0.0125) is None
+
+
+def test_days_that_share_labels_are_worth_fewer() -> None:
+    noise = overlapping_noise(np.random.default_rng(4), 200, 600, 5)
+    found = [effective_days(run, 5) for run in noise]
+    assert np.median(found) == pytest.approx(600 / 5, rel=0.15)
+    alone = [effective_days(run, 1) for run in np.random.default_rng(5).standard_normal((200, 600))]
+    assert np.median(alone) == pytest.approx(600, rel=0.15)
+    assert effective_days([0.1] * 10, 1) is effective_days([0.1] * 40, 1) is None
 
 
 def test_refuses_what_breaks_a_rule() -> None:

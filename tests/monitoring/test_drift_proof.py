@@ -87,7 +87,7 @@ def found_within(reference: object, counts: np.ndarray, begun: int, nights: int 
 
 
 def test_false_alarms_and_breaks_found(history: History) -> None:
-    random = np.random.default_rng(2024)
+    random = np.random.default_rng(2025)
     alarms, found = [], dict.fromkeys((0.5, 1.0, 2.0), 0)
     broken = -(-len(history.names) // 10)
     for _ in range(RUNS):

@@ -81,6 +81,15 @@ def test_skill_once_proven_stays_proven() -> None:
     assert e_path(recipe, 1)[-1] < 20
 
 
+def test_a_constant_ranks_nothing_and_is_no_rival() -> None:
+    nothing = scores(noise(2)).with_columns(rank_ic=pl.lit(None, pl.Float64))
+    found = judge_skill(scores(noise(1, 0.1)), {"constant": nothing, "real": scores(noise(2))}, DAYS[:400], 1)
+    assert found.proven
+    assert list(found.highest) == ["real"]
+    alone = judge_skill(scores(noise(1, 0.1)), {"constant": nothing}, DAYS[:400], 1)
+    assert alone.reasons == ("skill is unproven: no ranking baseline has a rank IC on its nights",)
+
+
 def test_nothing_to_beat_proves_nothing() -> None:
     assert not judge_skill(scores(noise(1, 0.5)), {}, DAYS[:400], 1).proven
     assert not judge_skill(scores(noise(1, 0.5)), {"a": scores(noise(2))}, [], 1).proven

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nightdesk.errors import BadInput
@@ -14,6 +15,8 @@ from nightdesk.scoring.metrics import EQUITY_DAYS, max_drawdown, sharpe
 from nightdesk.scoring.observed import FloatArray
 from nightdesk.scoring.rank_ic import MIN_SYMBOLS
 from nightdesk.tables import DATE
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 COLUMNS: Final = ("gross", "commission", "spread", "impact", "turnover", "exposure", "unfilled")
 
@@ -135,34 +138,19 @@ def backtest(weights: FloatArray, panel: TradingPanel, costs: Costs) -> Backtest
         The shapes differ, a weight is infinite, there are fewer than 3 days, or the portfolio lost everything.
     """
     _check(weights, panel)
-    marks = panel.marks
-    with np.errstate(invalid="ignore", divide="ignore"):
-        growth = np.nan_to_num(marks[2:] / marks[1:-1], nan=1.0)
-        pressure = costs.impact * panel.volatility[:-2] * np.sqrt(costs.capital / panel.traded[:-2])
-    targets, gone = weights[:-2], panel.gone[1:-1]
+    targets = weights[:-2]
     wanted = ~np.isnan(targets)
     filled = wanted & ~np.isnan(panel.fills[1:-1])
-    pressure[~filled] = 0.0
-    orders, moved = np.where(filled, targets, 0.0), filled.astype(np.float64)
-    # Days on which either happens are few: the others skip it.
-    paid_out = np.logical_or.reduce(gone, axis=1)
-    stuck = np.logical_or.reduce(wanted & ~filled, axis=1)
-    rows = np.zeros((len(targets), len(COLUMNS)))
-    held = np.zeros(targets.shape[1])
-    for day, grown in enumerate(growth):
-        if paid_out[day]:
-            held[gone[day]] = 0.0
-        unfilled = np.count_nonzero(wanted[day] & ~filled[day] & (targets[day] != held)) if stuck[day] else 0
-        trades = orders[day] - held * moved[day]
-        size = np.abs(trades)
-        held += trades
-        turnover, value = size.sum(), 1.0 - held.sum() + held @ grown
-        impact = (size * np.sqrt(size)) @ pressure[day]
-        paid = turnover * costs.commission, turnover * costs.half_spread, impact
-        rows[day] = value - 1.0, *paid, turnover, np.abs(held).sum(), unfilled
-        if value <= 0.0:
-            raise BadInput(f"a portfolio must keep some value, got none left after {panel.days[day + 1]}: hold less")
-        held *= grown / value
+    trades, held, gross, unfilled = _trade(targets, wanted, filled, panel)
+    size = np.abs(trades)
+    turnover = size.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pressure = costs.impact * panel.volatility[:-2] * np.sqrt(size * (costs.capital / panel.traded[:-2]))
+    # Where nothing was filled, what a trade would have cost may be unknown: nothing was traded.
+    impact = (size * np.where(filled, pressure, 0.0)).sum(axis=1)
+    exposure = np.abs(held).sum(axis=1)
+    paid = turnover * costs.commission, turnover * costs.half_spread, impact
+    rows = np.column_stack([gross, *paid, turnover, exposure, unfilled])
     return Backtest(_daily(rows, panel), costs.capital)
 
 
@@ -197,6 +185,39 @@ def decile_weights(scores: FloatArray, share: float = 0.1) -> FloatArray:
         weights: FloatArray = best / best.sum(axis=1, keepdims=True) - worst / worst.sum(axis=1, keepdims=True)
     weights[(known < MIN_SYMBOLS) | (count < 1)] = np.nan
     return weights
+
+
+def _trade(
+    targets: FloatArray, wanted: BoolArray, filled: BoolArray, panel: TradingPanel
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Trades and holdings after them, shape (days, symbols); return to the next open, and orders not filled, by day."""
+    marks, gone = panel.marks, panel.gone[1:-1]
+    with np.errstate(invalid="ignore"):
+        growth = np.nan_to_num(marks[2:] / marks[1:-1], nan=1.0)
+    change = growth - 1.0
+    orders, moved = np.where(filled, targets, 0.0), filled.astype(np.float64)
+    # Days on which either happens are few: the others skip it.
+    paid_out = np.logical_or.reduce(gone, axis=1)
+    stuck = np.logical_or.reduce(wanted & ~filled, axis=1)
+    trades, held = np.empty_like(orders), np.empty_like(orders)
+    gross, unfilled = np.empty(len(orders)), np.zeros(len(orders))
+    before = np.zeros(orders.shape[1])
+    for day in range(len(orders)):
+        if paid_out[day]:
+            before[gone[day]] = 0.0
+        if stuck[day]:
+            unfilled[day] = np.count_nonzero(wanted[day] & ~filled[day] & (targets[day] != before))
+        traded, after = trades[day], held[day]
+        np.multiply(before, moved[day], out=traded)
+        np.subtract(orders[day], traded, out=traded)
+        np.add(before, traded, out=after)
+        gained = float(after @ change[day])
+        if gained <= -1.0:
+            raise BadInput(f"a portfolio must keep some value, got none left after {panel.days[day + 1]}: hold less")
+        gross[day] = gained
+        before = after * growth[day]
+        before /= 1.0 + gained
+    return trades, held, gross, unfilled
 
 
 def _check(weights: FloatArray, panel: TradingPanel) -> None:

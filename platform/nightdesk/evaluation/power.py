@@ -11,7 +11,8 @@ import numpy as np
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.e_process import CLIP, e_path
 from nightdesk.scoring.checks import check_horizon
-from nightdesk.scoring.observed import FloatArray
+from nightdesk.scoring.intervals import mean_interval
+from nightdesk.scoring.observed import FloatArray, Values, observed
 
 NIGHTS: Final = 504
 POWER: Final = 0.80
@@ -45,6 +46,16 @@ def power(edge: float, deviation: float, horizon: int, alpha: float, nights: int
         )
     noise = overlapping_noise(np.random.default_rng(0), runs, nights, horizon)
     return float(np.mean(e_path(edge + deviation * noise, horizon).max(axis=1) >= 1.0 / alpha))
+
+
+def effective_days(values: Values, horizon: int) -> float | None:
+    """How many independent days would bound a mean as tightly as these days, which share their labels, do.
+
+    The variance over days by the squared standard error of `scoring.intervals.mean_interval`; None where that is
+    undefined or 0. An estimate as rough as that error: at 60 days it stands on a handful of terms.
+    """
+    found = mean_interval(values, horizon)
+    return float(observed(values).var(ddof=1)) / found.standard_error**2 if found.standard_error else None
 
 
 @lru_cache(maxsize=256)

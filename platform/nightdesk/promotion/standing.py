@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from nightdesk.evaluation.e_process import e_path
@@ -50,7 +51,8 @@ def judge_skill(
     recipe
         date and rank_ic of the recipe's logged forecasts.
     baselines
-        The same of each ranking baseline, by name. With none there is nothing to beat, and skill stays unproven.
+        The same of each ranking baseline, by name. One without a rank IC on any shared night (a constant ranks nothing)
+        is no rival. With no rival there is nothing to beat, and skill stays unproven.
     nights
         Nights that may count, in order, from a night fixed beforehand (the recipe's first in the log).
     horizon
@@ -63,10 +65,11 @@ def judge_skill(
     """
     highest = {}
     for name, scores in baselines.items():
-        path = e_path(paired_differences(recipe, scores, nights), horizon)
-        highest[name] = float(path.max(initial=1.0))
+        differences = paired_differences(recipe, scores, nights)
+        if not np.isnan(differences).all():
+            highest[name] = float(e_path(differences, horizon).max())
     if not highest:
-        return Skill(False, {}, ("skill is unproven: no baseline was scored beside it",))
+        return Skill(False, {}, ("skill is unproven: no ranking baseline has a rank IC on its nights",))
     hardest = min(highest, key=lambda name: (highest[name], name))
     proven = highest[hardest] >= PROVEN
     said = "proven" if proven else "unproven"
