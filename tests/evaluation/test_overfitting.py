@@ -59,6 +59,18 @@ def test_the_detectable_ratio_is_called_significant_in_four_of_five_studies() ->
     assert 0.73 <= hits / runs <= 0.87
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_studies_without_skill_are_seldom_called_significant(correlation: float) -> None:
+    """The reduced form of the proof (tests/promotion/test_gate_proofs.py)."""
+    random, studies, called = np.random.default_rng(8), 80, 0
+    for _ in range(studies):
+        shared, own = random.normal(size=(300, 1)), random.normal(size=(300, 40))
+        returns = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
+        tried = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
+        called += deflated_sharpe(returns[:, tried.argmax()], tried).significant
+    assert called <= stats.binom.ppf(0.99, studies, 0.05)
+
+
 def test_undefined_is_none_and_never_significant() -> None:
     for returns in ([], [0.1], [0.1] * 50):
         found = deflated_sharpe(returns, [0.1, 0.2])
