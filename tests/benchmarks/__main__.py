@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import checks, features, install, machine, night, store
+from tests.benchmarks import checks, evidence, features, install, machine, night, store
 from tests.benchmarks.page import Section, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
@@ -14,6 +14,7 @@ PARTS = {
     "store": store.measure,
     "features": features.measure,
     "checks": checks.measure,
+    "evidence": evidence.measure,
     "install": install.measure,
 }
 

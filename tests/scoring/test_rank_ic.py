@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from nightdesk.errors import BadInput
-from nightdesk.scoring.rank_ic import daily_rank_ic
+from nightdesk.scoring.rank_ic import daily_ic, daily_rank_ic
 
 FIRST = dt.date(2020, 1, 1)
 
@@ -41,6 +41,16 @@ def test_equals_scipy_date_by_date(seed: int) -> None:
         pairs = frame.filter(pl.col("date") == date).fill_nan(None).drop_nulls()
         assert symbols == pairs.height
         assert rank_ic == pytest.approx(stats.spearmanr(pairs["score"], pairs["forward_return"]).statistic)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_ic_of_values_equals_scipys_pearson(seed: int) -> None:
+    frame = market(seed)
+    for date, found, symbols in daily_ic(frame).rows():
+        pairs = frame.filter(pl.col("date") == date).fill_nan(None).drop_nulls()
+        assert symbols == pairs.height
+        assert found == pytest.approx(stats.pearsonr(pairs["score"], pairs["forward_return"]).statistic)
+    assert daily_ic(frame.with_columns(score=pl.lit(0.1)))["ic"].null_count() == 30
 
 
 def test_groups_are_scored_apart() -> None:

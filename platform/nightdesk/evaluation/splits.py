@@ -63,7 +63,7 @@ def purged_walk_forward(days: Sequence[dt.date], horizon: int, folds: int, first
         The days are not in strict order.
     """
     check_horizon(horizon)
-    _check_order(days)
+    check_order(days)
     if folds < 1:
         raise BadInput(f"folds must be 1 or more, got {folds}: choose for example 5")
     if first_train <= horizon:
@@ -76,7 +76,7 @@ def purged_walk_forward(days: Sequence[dt.date], horizon: int, folds: int, first
             f"each fold must have a matured day to test on after the first {first_train} days, got "
             f"{max(0, matured - first_train)} for {folds} folds: give more days, or lower either"
         )
-    edges = _edges(first_train, matured, folds)
+    edges = even_edges(first_train, matured, folds)
     return [
         Fold(number, tuple(days[: first - horizon]), tuple(days[first:after]))
         for number, (first, after) in enumerate(pairwise(edges), start=1)
@@ -108,7 +108,7 @@ def validation_tail(train_days: Sequence[dt.date], horizon: int, fraction: float
         The days are not in strict order.
     """
     check_horizon(horizon)
-    _check_order(train_days)
+    check_order(train_days)
     if not 0.0 < fraction < 1.0:
         raise BadInput(f"fraction must lie between 0 and 1, got {fraction}: choose for example 0.2")
     first = len(train_days) - math.ceil(fraction * len(train_days))
@@ -153,27 +153,35 @@ class PurgedWalkForward:
         BadDate
             As `purged_walk_forward`.
         """
-        if groups is None:
-            raise BadInput("groups must hold the date of each row, got None: pass groups=dates")
-        dates = np.asarray(groups if isinstance(groups, np.ndarray) else list(groups), dtype="datetime64[D]")
-        days = self.days if self.days is not None else tuple(np.unique(dates).tolist())
+        dates, days = dates_of_rows(groups, self.days)
         for fold in purged_walk_forward(days, self.horizon, self.folds, self.first_train):
-            yield _rows(dates, fold.train_days), _rows(dates, fold.test_days)
+            yield rows_on(dates, fold.train_days), rows_on(dates, fold.test_days)
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:  # noqa: N803
         """Return the number of folds."""
         return self.folds
 
 
-def _rows(dates: npt.NDArray[np.datetime64], among: Days) -> npt.NDArray[np.intp]:
+def dates_of_rows(groups: Iterable[Any] | None, days: Days | None) -> tuple[npt.NDArray[np.datetime64], Days]:
+    """The date of each row, and the trading days: those given, or the rows' own; BadInput without `groups`."""
+    if groups is None:
+        raise BadInput("groups must hold the date of each row, got None: pass groups=dates")
+    dates = np.asarray(groups if isinstance(groups, np.ndarray) else list(groups), dtype="datetime64[D]")
+    return dates, days if days is not None else tuple(np.unique(dates).tolist())
+
+
+def rows_on(dates: npt.NDArray[np.datetime64], among: Days) -> npt.NDArray[np.intp]:
+    """Numbers of the rows whose date is one of `among`."""
     return np.flatnonzero(np.isin(dates, np.asarray(among, dtype="datetime64[D]")))
 
 
-def _edges(first: int, after: int, blocks: int) -> list[int]:
+def even_edges(first: int, after: int, blocks: int) -> list[int]:
+    """Where blocks of positions `first` to `after` (not included) begin and end, the earlier ones longer by one."""
     size, longer = divmod(after - first, blocks)
     return [first + block * size + min(block, longer) for block in range(blocks + 1)]
 
 
-def _check_order(days: Sequence[dt.date]) -> None:
+def check_order(days: Sequence[dt.date]) -> None:
+    """Raise BadDate unless `days` are in strict order."""
     if any(later <= earlier for earlier, later in pairwise(days)):
         raise BadDate("trading days must be given in strict order: sort and de-duplicate them")

@@ -1,8 +1,8 @@
-"""Daily rank IC: Spearman's correlation of scores and forward returns across the symbols of one date."""
+"""Daily IC: correlation of scores and forward returns across the symbols of one date, of ranks or of values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import polars as pl
@@ -11,6 +11,7 @@ from nightdesk.scoring.checks import check_columns
 from nightdesk.tables import DATE, FORWARD_RETURN, SCORE
 
 RANK_IC: Final = "rank_ic"
+IC: Final = "ic"
 SYMBOLS: Final = "symbols"
 MIN_SYMBOLS: Final = 10
 
@@ -38,19 +39,30 @@ def daily_rank_ic(frame: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     BadInput
         A column is missing.
     """
+    return _daily(frame, by, RANK_IC, lambda column: column.rank("average"))
+
+
+def daily_ic(frame: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Correlate score and forward return themselves (Pearson) on each date: column ic, else as `daily_rank_ic`.
+
+    One extreme return can make it: read it beside the rank IC, never in its place.
+    """
+    return _daily(frame, by, IC, lambda column: column)
+
+
+def _daily(frame: pl.DataFrame, by: Sequence[str], name: str, of: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
     keys = [*by, DATE]
     check_columns(frame, [*keys, SCORE, FORWARD_RETURN])
     complete = pl.col(SCORE).is_finite() & pl.col(FORWARD_RETURN).is_finite()
     took_part = frame.select(*keys, pl.when(complete).then(pl.col(SCORE, FORWARD_RETURN)))
     score, outcome = pl.col(SCORE), pl.col(FORWARD_RETURN)
-    ranks = score.rank("average"), outcome.rank("average")
     # Where one side is constant, rounding would correlate to noise instead of to nothing.
     varies = (score.min() < score.max()) & (outcome.min() < outcome.max())
     defined = varies & (score.count() >= MIN_SYMBOLS)
     return (
         took_part.group_by(keys)
         .agg(
-            pl.when(defined).then(pl.corr(*ranks).clip(-1.0, 1.0)).alias(RANK_IC),
+            pl.when(defined).then(pl.corr(of(score), of(outcome)).clip(-1.0, 1.0)).alias(name),
             score.count().alias(SYMBOLS),
         )
         .sort(keys)
