@@ -14,6 +14,7 @@ PARTS = {
     "store": store.measure,
     "features": features.measure,
     "checks": checks.measure,
+    "quality": checks.quality,
     "install": install.measure,
 }
 

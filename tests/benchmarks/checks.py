@@ -18,9 +18,10 @@ from nightdesk.labels.forward import forward_returns
 from nightdesk.quality.bars import check_bars, history_findings
 from nightdesk.quality.coverage import coverage
 from nightdesk.tables import DATE
-from tests.benchmarks.page import Section, seconds
+from tests.benchmarks.page import Section, Target, seconds
 from tests.benchmarks.sample import Sample, sample
 from tests.benchmarks.timing import Case, interleaved
+from tests.readme_faults import FAULTS, SUSPICIONS, not_found, told_of_clean_bars
 
 HORIZONS = (5, 20, 60)
 
@@ -82,3 +83,34 @@ def _check_day(given: tuple[pl.DataFrame, dt.date, pl.DataFrame]) -> None:
 
 def _build(bars: pl.DataFrame, root: Path) -> None:
     build_features(root, bars)
+
+
+def quality(symbols: int | None) -> list[Section]:
+    """What the checks find on the real panel: the faults that its README names, and how much beyond them."""
+    panel = sample(symbols)
+    lost, beyond = not_found(panel.verdict.findings), told_of_clean_bars(panel.verdict.findings)
+    rows = panel.bars.height
+    named = tuple(
+        (
+            fault.rule,
+            f"{len(fault.where)}",
+            f"{sum(fault.rule == rule for rule, _ in lost)}",
+            f"{beyond[fault.rule]:,}",
+            f"{beyond[fault.rule] / rows * 10_000:.2f}",
+        )
+        for fault in FAULTS
+    )
+    others = tuple(
+        (rule, "", "", f"{count:,}", f"{count / rows * 10_000:.2f}")
+        for rule, count in sorted(beyond.items())
+        if rule not in {fault.rule for fault in FAULTS}
+    )
+    alarms = sum(beyond[rule] for rule in SUSPICIONS)
+    sentence = (
+        f"{rows:,} real bars, whose README names {sum(len(f.where) for f in FAULTS)} faults by symbol and day. If it "
+        f"named every one, the {alarms} suspicions beyond it ({', '.join(SUSPICIONS)}) were false alarms: "
+        f"{alarms / rows * 10_000:.2f} in 10,000 bars. The other rules say what anybody sees who looks at the row."
+    )
+    head = ("rule", "named", "of these not found", "told beside them", "in 10,000 bars")
+    targets = (Target("faults of the README not found", 0, len(lost), "faults", most=True),)
+    return [Section("Faults found in the real panel", sentence, head, (*named, *others), targets)]
