@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.operations.night import Night
-from nightdesk.operations.quality import bars_before, rebase_notes, rebases_in, thresholds_of
+from nightdesk.operations.quality import bars_before, hour_notes, rebase_notes, rebases_in, thresholds_of
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
@@ -79,8 +79,10 @@ def check(night: Night, batch: FrameRef) -> Checked:
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
+    beside = (*rebase_notes(rebases), *(hour_notes(night, days[0]) if days else ()))
+    findings = (*verdict.findings, *beside)
     told = save_frame(night.scratch, "actions", actions)
-    return Checked(content_of(name, night.as_of), good, broken, told, (*verdict.findings, *rebase_notes(rebases)))
+    return Checked(content_of(name, night.as_of), good, broken, told, findings)
 
 
 def _asked_from(night: Night) -> dt.date | None:

@@ -15,10 +15,12 @@ from nightdesk.home import Home
 from nightdesk.operations.night import Night
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
+from nightdesk.quality.hours import hour_findings
 from nightdesk.quality.thresholds import Thresholds
-from nightdesk.sessions import trading_days
+from nightdesk.sessions import session_spans, trading_days
 from nightdesk.settings import QualitySettings, Settings
 from nightdesk.sources import Source, open_source
+from nightdesk.sources.source import IntradaySource
 from nightdesk.store import quarantine
 from nightdesk.store.database import open_store
 from nightdesk.store.inputs import Arrival, bars_as_known, rebases_offered
@@ -50,6 +52,17 @@ def rebases_in(night: Night, batch: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=REBASES)
     whole = batch.drop_nulls([SYMBOL, DATE]).unique([SYMBOL, DATE], keep="first", maintain_order=True)
     return rebases_offered(night.engine, night.source.facts.name, whole)
+
+
+def hour_notes(night: Night, first: dt.date) -> tuple[Finding, ...]:
+    """Notes on the shorter bars of which the source makes its daily ones, from `first` to tonight; none where it does
+    not."""
+    source = night.source
+    minutes = source.facts.bar_minutes
+    if minutes is None or not isinstance(source, IntradaySource):
+        return ()
+    spans = session_spans(source.facts.calendar, first, night.as_of)
+    return tuple(hour_findings(source.intraday(first, night.as_of), spans, minutes))
 
 
 def rebase_notes(rebases: pl.DataFrame) -> tuple[Finding, ...]:
