@@ -79,9 +79,7 @@ def read(place: Place, statement: sa.Select[Any]) -> pl.DataFrame:
         else:
             cursor = connection.execute(statement).cursor
         # A part at a time: as Python's own, millions of rows would take ten times the memory of the frame.
-        parts = [
-            pl.DataFrame(rows, schema=schema, orient="row") for rows in iter(lambda: cursor.fetchmany(_PART), [])
-        ]
+        parts = [pl.DataFrame(rows, schema=schema, orient="row") for rows in iter(lambda: cursor.fetchmany(_PART), [])]
     frame = pl.concat(parts, rechunk=True) if parts else pl.DataFrame(schema=schema)
     return frame.select(_cast(pl.col(column.name), column.type, schema[column.name]) for column in columns)
 

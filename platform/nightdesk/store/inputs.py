@@ -397,12 +397,15 @@ def _differing_bars(
     met = met_with(moved, near, told)
     changed = [plain.filter(pl.col(FOLLOWED).is_not_null()), met.filter(CHANGED)]
     suspects = pl.concat(_many_changed(one) for one in changed)
-    apart = ~pl.col(SYMBOL).is_in(suspects.implode())
-    bars, whole = offered.filter(~apart), newest_bars(place, source, suspects.to_list())
-    found = new_rebases(met_with(bars, whole, told), in_one_basis(whole, told, pl.lit(value=True)))
-    again = met_with(bars, whole, pl.concat([told.select(*REBASES), found]))
-    differing = pl.concat([met.filter(apart), again]).filter(pl.col(FOLLOWED).is_null() | pl.col(CHANGED))
-    return pl.concat([plain.filter(apart), differing.with_columns(source=pl.lit(source)).select(plain.columns)]), found
+    found = pl.DataFrame(schema=REBASES)
+    if not suspects.is_empty():
+        apart = ~pl.col(SYMBOL).is_in(suspects.implode())
+        bars, whole = offered.filter(~apart), newest_bars(place, source, suspects.to_list())
+        found = new_rebases(met_with(bars, whole, told), in_one_basis(whole, told, pl.lit(value=True)))
+        again = met_with(bars, whole, pl.concat([told.select(*REBASES), found]))
+        plain, met = plain.filter(apart), pl.concat([met.filter(apart), again])
+    differing = met.filter(pl.col(FOLLOWED).is_null() | pl.col(CHANGED)).with_columns(source=pl.lit(source))
+    return pl.concat([plain, differing.select(plain.columns)]), found
 
 
 def _many_changed(changed: pl.DataFrame) -> pl.Series:
