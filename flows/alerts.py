@@ -27,7 +27,7 @@ from nightdesk.alerts import tell as enter
 from nightdesk.concealment import conceal_error, concealed
 from nightdesk.errors import BadInput, NightdeskError, NightDone, NightLocked
 from nightdesk.home import Home
-from nightdesk.operations.night import LIVE, Night
+from nightdesk.operations.night import CORRECTED, LIVE, Night
 from nightdesk.settings import Settings
 from nightdesk.store import incidents
 from nightdesk.store.database import open_store
@@ -171,7 +171,10 @@ def _again(realm: str, day: dt.date | None, kind: str) -> str:
     asked = "" if day is None else f" --as-of {day}"
     if kind == RETRAIN:
         return f"nightdesk train{asked}"
-    return f"nightdesk nightly{asked}" if realm == LIVE else f"nightdesk replay --from {day} --to {day} --realm {realm}"
+    if realm == LIVE:
+        return f"nightdesk nightly{asked}"
+    how = " --corrected" if realm.endswith(CORRECTED) else ""
+    return f"nightdesk replay --from {day} --to {day} --realm {realm}{how}"
 
 
 def _through_server(

@@ -174,6 +174,10 @@ def replay(
     realm: Annotated[
         str, typer.Option(help="Where the replay lives; carried on where it has nights already.")
     ] = "replay",
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="With what was put right since; the realm's name then ends in -corrected."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run past nights again, each with only what was known then, in a realm of their own."""
@@ -186,7 +190,7 @@ def replay(
     from nightdesk.errors import BadInput
 
     try:
-        parameters = ReplayParameters(first=first.date(), last=last.date(), realm=realm)
+        parameters = ReplayParameters(first=first.date(), last=last.date(), realm=realm, corrected=corrected)
     except ValidationError:
         raise BadInput(
             f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"

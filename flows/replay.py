@@ -1,4 +1,4 @@
-"""The replay flow: past nights, one after the other, each with only what was known then, in a realm of their own."""
+"""The replay flow: past nights, one after the other, in a realm of their own: as was, or as corrected since."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.nightly import SKIPPED, NightParameters, nightly
 from flows.secret_blocks import read_settings
 from nightdesk.errors import BadDate, BadInput, NightLocked
-from nightdesk.operations.night import LIVE, plan_night
+from nightdesk.operations.night import CORRECTED, LIVE, plan_night
 from nightdesk.sessions import trading_days
 from nightdesk.settings import Settings
 from tasks.reporting import NightSummary
@@ -31,16 +31,33 @@ class ReplayParameters(BaseModel):
         "already is carried on: those are skipped",
         pattern="^[a-z][a-z0-9-]{0,31}$",
     )
+    corrected: bool = Field(
+        False,
+        title="Corrected",
+        description="No: each night reads what was known then. Yes: the newest versions of the days up to it, in a "
+        f"realm whose name ends in {CORRECTED}",
+    )
+
+    @property
+    def lives_in(self) -> str:
+        """The realm's whole name."""
+        return self.realm + CORRECTED if self.corrected and not self.realm.endswith(CORRECTED) else self.realm
 
 
 def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.datetime) -> list[dt.date]:
     """The trading days to replay, all checked before the first one runs.
 
-    Raises BadDate where the range is empty or out of order, or its ends cannot be nights; BadInput for realm `live`.
+    Raises BadDate where the range is empty or out of order, or its ends cannot be nights; BadInput for realm `live` and
+    for one that reads otherwise than was asked for.
     """
     if parameters.realm == LIVE:
         raise BadInput("a replay must not touch realm 'live': choose another realm")
-    return days_between(settings, parameters.realm, parameters.first, parameters.last, now)
+    if parameters.realm.endswith(CORRECTED) and not parameters.corrected:
+        raise BadInput(
+            f"a realm whose name ends in {CORRECTED} reads what was corrected since, got {parameters.realm!r} for a "
+            "replay as was: add --corrected, or choose another realm"
+        )
+    return days_between(settings, parameters.lives_in, parameters.first, parameters.last, now)
 
 
 def days_between(settings: Settings, realm: str, first: dt.date, last: dt.date, now: dt.datetime) -> list[dt.date]:
@@ -64,7 +81,7 @@ def replay(parameters: ReplayParameters) -> list[NightSummary]:
     days = nights_to_replay(read_settings(), parameters, dt.datetime.now(dt.UTC))
     summaries = []
     for day in days:
-        state = nightly(NightParameters(as_of=day, realm=parameters.realm), return_state=True)
+        state = nightly(NightParameters(as_of=day, realm=parameters.lives_in), return_state=True)
         if state.name == SKIPPED:
             raise NightLocked(state.message or f"the night of {day} runs elsewhere: wait for it to end")
         summaries.append(cast(NightSummary, state.result()))

@@ -111,7 +111,11 @@ def show_replay(summaries: Sequence[NightSummary]) -> None:
         for one in summaries
     ]
     columns = ("night", "status", "trained", "served", "scored", "forecasts")
-    console().print(_table(f"Replay in realm {summaries[0].realm!r}", columns, rows))
+    from nightdesk.operations.night import CORRECTED
+
+    realm = summaries[0].realm
+    how = "corrected: newest versions of the days up to each night" if realm.endswith(CORRECTED) else "as was"
+    console().print(_table(f"Replay in realm {realm!r}, {how}", columns, rows))
     console().print(f"Last report: {summaries[-1].report}", soft_wrap=True)
 
 

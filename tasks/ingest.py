@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.operations.night import Night
-from nightdesk.operations.quality import bars_before, thresholds_of
+from nightdesk.operations.quality import bars_before, hour_notes, rebase_notes, rebases_in, thresholds_of
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
@@ -70,7 +70,8 @@ def check(night: Night, batch: FrameRef) -> Checked:
     first, bars = _asked_from(night), batch.read()
     days = night.days(night.source.first_day() if first is None else first)
     eve = None if first is None or bars.is_empty() else trading_days_before(calendar, first, 1)[0]
-    before = None if eve is None else bars_before(night, eve, bars)
+    rebases = rebases_in(night, bars)
+    before = None if eve is None else bars_before(night, eve, bars, rebases)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
     actions = _actions(night)
@@ -78,8 +79,10 @@ def check(night: Night, batch: FrameRef) -> Checked:
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, "good", verdict.good)
     broken = save_frame(night.scratch, "broken", verdict.broken)
+    beside = (*rebase_notes(rebases), *(hour_notes(night, days[0]) if days else ()))
+    findings = (*verdict.findings, *beside)
     told = save_frame(night.scratch, "actions", actions)
-    return Checked(content_of(name, night.as_of), good, broken, told, verdict.findings)
+    return Checked(content_of(name, night.as_of), good, broken, told, findings)
 
 
 def _asked_from(night: Night) -> dt.date | None:

@@ -73,6 +73,19 @@ def session_closes(code: str, days: list[dt.date]) -> dict[dt.date, dt.datetime]
     return {day.date(): close.to_pydatetime() for day, close in window.items() if day.date() in wanted}
 
 
+def session_spans(code: str, first: dt.date, last: dt.date) -> list[tuple[dt.date, dt.datetime, dt.datetime]]:
+    """Trading day, open and close (UTC, aware) of each session of exchange `code` from `first` to `last`, ascending."""
+    _within(code, first)
+    _within(code, last)
+    spans = _calendar(code).schedule.loc[pd.Timestamp(first) : pd.Timestamp(last), ["open", "close"]]
+    return [(day.date(), opened.to_pydatetime(), closed.to_pydatetime()) for day, opened, closed in spans.itertuples()]
+
+
+def time_zone(code: str) -> str:
+    """The name of the time zone in which exchange `code` lives, such as America/New_York."""
+    return str(_calendar(code).tz)
+
+
 def check_calendar(code: str) -> None:
     """Raise UnknownName, with the nearest known ones, unless `code` names an exchange calendar."""
     if code not in xc.get_calendar_names(include_aliases=True):

@@ -47,6 +47,20 @@ BARS: Final[Mapping[str, pl.DataType]] = {
 """A frame of bars: one row a symbol and trading day, sorted by both; prices in the instrument's currency, volume in
 units traded (shares, coins); a value the source does not have is null."""
 
+INTRADAY_BARS: Final[Mapping[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    DATE: pl.Date(),
+    "start": pl.Datetime("us", "UTC"),
+    OPEN: pl.Float64(),
+    HIGH: pl.Float64(),
+    LOW: pl.Float64(),
+    CLOSE: pl.Float64(),
+    VOLUME: pl.Float64(),
+    "fault": pl.String(),
+}
+"""Bars of hours or minutes inside their exchange's session: `date` is its trading day, `start` the instant at which the
+bar begins; `fault` says what makes it unusable, null for a sound one. Sorted by symbol and start."""
+
 MEMBERSHIP: Final[Mapping[str, pl.DataType]] = {
     "index_name": pl.String(),
     "snapshot_date": pl.Date(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import checks, evidence, features, install, machine, night, store
+from tests.benchmarks import checks, evidence, features, history, install, machine, night, scale, store
 from tests.benchmarks.page import Section, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
@@ -15,6 +15,9 @@ PARTS = {
     "features": features.measure,
     "checks": checks.measure,
     "evidence": evidence.measure,
+    "quality": checks.quality,
+    "history": history.measure,
+    "scale": scale.measure,
     "install": install.measure,
 }
 

@@ -18,11 +18,13 @@ from nightdesk.labels.forward import forward_returns
 from nightdesk.quality.bars import check_bars, history_findings
 from nightdesk.quality.coverage import coverage
 from nightdesk.tables import DATE
-from tests.benchmarks.page import Section, seconds
+from tests.benchmarks.page import Section, Target, seconds
 from tests.benchmarks.sample import Sample, sample
 from tests.benchmarks.timing import Case, interleaved
+from tests.readme_faults import FAULTS, SUSPICIONS, not_found, told_of_clean_bars
 
 HORIZONS = (5, 20, 60)
+WHOLE = "checks of the whole panel"
 
 
 def measure(symbols: int | None) -> list[Section]:
@@ -34,7 +36,7 @@ def measure(symbols: int | None) -> list[Section]:
         built = Path(folder)
         build_features(built, bars)
         cases = [
-            Case("checks of the whole panel", nullcontext, lambda _: check_bars(panel.bars, panel.days)),
+            Case(WHOLE, nullcontext, lambda _: check_bars(panel.bars, panel.days)),
             Case("of these, what several days show", nullcontext, lambda _: history_findings(panel.bars, panel.days)),
             Case("checks of one more day", partial(_last_day, panel), _check_day),
             Case("coverage of every symbol", nullcontext, lambda _: coverage(bars, panel.days)),
@@ -50,7 +52,8 @@ def measure(symbols: int | None) -> list[Section]:
         "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing. "
         "One more day is checked against the 60 days before it."
     )
-    return [Section("Checks, labels, feature store", sentence, ("what", "median s", "best s"), rows)]
+    target = Target("whole panel checked", 2.0, timings[WHOLE].median, "s", most=True)
+    return [Section("Checks, labels, feature store", sentence, ("what", "median s", "best s"), rows, (target,))]
 
 
 @contextmanager
@@ -82,3 +85,34 @@ def _check_day(given: tuple[pl.DataFrame, dt.date, pl.DataFrame]) -> None:
 
 def _build(bars: pl.DataFrame, root: Path) -> None:
     build_features(root, bars)
+
+
+def quality(symbols: int | None) -> list[Section]:
+    """What the checks find on the real panel: the faults that its README names, and how much beyond them."""
+    panel = sample(symbols)
+    lost, beyond = not_found(panel.verdict.findings), told_of_clean_bars(panel.verdict.findings)
+    rows = panel.bars.height
+    named = tuple(
+        (
+            fault.rule,
+            f"{len(fault.where)}",
+            f"{sum(fault.rule == rule for rule, _ in lost)}",
+            f"{beyond[fault.rule]:,}",
+            f"{beyond[fault.rule] / rows * 10_000:.2f}",
+        )
+        for fault in FAULTS
+    )
+    others = tuple(
+        (rule, "", "", f"{count:,}", f"{count / rows * 10_000:.2f}")
+        for rule, count in sorted(beyond.items())
+        if rule not in {fault.rule for fault in FAULTS}
+    )
+    alarms = sum(beyond[rule] for rule in SUSPICIONS)
+    sentence = (
+        f"{rows:,} real bars, whose README names {sum(len(f.where) for f in FAULTS)} faults by symbol and day. If it "
+        f"named every one, the {alarms} suspicions beyond it ({', '.join(SUSPICIONS)}) were false alarms: "
+        f"{alarms / rows * 10_000:.2f} in 10,000 bars. The other rules say what anybody sees who looks at the row."
+    )
+    head = ("rule", "named", "of these not found", "told beside them", "in 10,000 bars")
+    targets = (Target("faults of the README not found", 0, len(lost), "faults", most=True),)
+    return [Section("Faults found in the real panel", sentence, head, (*named, *others), targets)]

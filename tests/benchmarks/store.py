@@ -34,11 +34,12 @@ def measure(symbols: int | None) -> list[Section]:
 
 
 def _sqlite(panel: Sample) -> Section:
-    timings = _timings(panel, _new_file, _by_rows)
+    timings = _timings(panel, new_file, _by_rows)
     rows = panel.verdict.good.height
     targets = (
         Target("bars into SQLite", 250_000, rows / timings[IN].median, "rows a second", most=False),
         Target("panel out of SQLite", 2.5, timings[OUT].median, "s", most=True),
+        Target("a day into SQLite", 0.05, timings[DAY].median, "s", most=True),
     )
     sentence = (
         f"{rows:,} checked bars through `load_bars` and `bars_as_known` (polars), a file a run; the peers write ready "
@@ -51,13 +52,14 @@ def _postgresql(panel: Sample) -> Section:
     title = "Store, PostgreSQL"
     try:
         with postgresql_server.server() as server:
-            timings = _timings(panel, partial(_new_database, server), _by_copy)
+            timings = _timings(panel, partial(new_database, server), _by_copy)
     except pytest.skip.Exception as none:
         return Section(title, f"Not measured: {none}.")
     rows = panel.verdict.good.height
     targets = (
         Target("bars into PostgreSQL", 200_000, rows / timings[IN].median, "rows a second", most=False),
         Target("unchanged bars into PostgreSQL", 200_000, rows / timings[AGAIN].median, "rows a second", most=False),
+        Target("panel out of PostgreSQL", 2.5, timings[OUT].median, "s", most=True),
         Target("a day into PostgreSQL", 0.05, timings[DAY].median, "s", most=True),
     )
     sentence = (
@@ -76,7 +78,8 @@ def _by_copy(full: sa.Engine, fresh: Fresh) -> Case:
 
 
 @contextmanager
-def _new_file() -> Iterator[sa.Engine]:
+def new_file() -> Iterator[sa.Engine]:
+    """An empty store in a file of its own."""
     with tempfile.TemporaryDirectory(prefix="nightdesk-bench-") as folder:
         engine = open_store.__wrapped__(f"sqlite:///{Path(folder) / 'store.db'}")
         yield engine
@@ -84,7 +87,8 @@ def _new_file() -> Iterator[sa.Engine]:
 
 
 @contextmanager
-def _new_database(server: str) -> Iterator[sa.Engine]:
+def new_database(server: str) -> Iterator[sa.Engine]:
+    """An empty store in a database of its own."""
     with postgresql_server.database(server) as url:
         engine = open_store.__wrapped__(url)
         yield engine

@@ -16,7 +16,7 @@ from small_nights import choose_home, market_days, run_night
 from flows import cli
 from nightdesk.errors import DataRefused
 from nightdesk.operations.night import plan_night
-from nightdesk.operations.quality import bars_before, list_quarantine
+from nightdesk.operations.quality import bars_before, list_quarantine, rebases_in
 from nightdesk.settings import read_settings
 from nightdesk.store import schema
 from nightdesk.store.inputs import bars_as_known
@@ -70,12 +70,13 @@ def test_a_batch_is_compared_to_the_sixty_days_known_before_it(home: Path, monke
     days = known[DATE].unique().sort()[-60:]
     symbols = pl.concat([known.filter(pl.col(DATE) == FIRST)[SYMBOL], batch[SYMBOL]]).unique()
     expected = known.filter(pl.col(DATE).is_in(days.implode()) & pl.col(SYMBOL).is_in(symbols.implode()))
-    assert_frame_equal(bars_before(night, FIRST, batch), expected)
+    assert_frame_equal(bars_before(night, FIRST, batch, rebases_in(night, batch)), expected)
     assert expected[DATE].n_unique() == 60
-    assert bars_before(night, FIRST, batch.drop(SYMBOL)).height > 0
+    nameless = batch.drop(SYMBOL)
+    assert bars_before(night, FIRST, nameless, rebases_in(night, nameless)).height > 0
     monkeypatch.setenv("NIGHTDESK_QUALITY__LOOK_BACK_DAYS", "7")
     shorter = plan_night(read_settings(), "live", SECOND, "auto", dt.datetime.now(dt.UTC))
-    assert bars_before(shorter, FIRST, batch)[DATE].n_unique() == 7
+    assert bars_before(shorter, FIRST, batch, rebases_in(shorter, batch))[DATE].n_unique() == 7
 
 
 def test_a_row_is_listed_shown_corrected_and_released(

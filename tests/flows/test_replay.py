@@ -108,6 +108,7 @@ def test_a_past_night_says_who_would_have_been_served_and_leaves_the_alias(
         ("2017-06-03", "2017-06-04", "replay", BadDate, "need a trading day"),
         ("2017-06-01", "2999-01-01", "replay", BadDate, "must not lie in the future"),
         ("2017-06-01", "2017-06-02", "live", BadInput, "must not touch realm 'live'"),
+        ("2017-06-01", "2017-06-02", "what-if-corrected", BadInput, "for a replay as was: add --corrected"),
         ("2010-06-01", "2010-06-03", "replay", BadDate, "has bars from"),
     ],
 )

@@ -365,7 +365,7 @@ def test_a_file_made_to_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: 
     [
         (
             {"folders": "x"},
-            "options of source 'files' must be among actions, basis, calendar, .*, got folders: remove or rename",
+            "options of source 'files' must be among actions, bar_minutes, basis, .*, got folders: remove or rename",
         ),
         ({}, "options of source 'files' do not hold: folder: Field required: see infra/operations/sources.md"),
         ({"folder": "x", "date_format": "%d.%m"}, "date_format: must give year, month and day, .*, got '%d.%m'"),

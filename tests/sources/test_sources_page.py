@@ -31,7 +31,7 @@ def test_no_option_is_there_that_is_none() -> None:
     assert set(ROWS) - layouts == {*FilesOptions.model_fields, *HttpOptions.model_fields}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["files", "http"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["files", "hours", "http"])
 def test_each_example_is_taken(example: str) -> None:
     source = tomllib.loads(example)["source"]
     assert open_source(source["name"], **source["options"]).facts.name == source["name"]

@@ -125,7 +125,7 @@ def test_any_float_comes_back_to_the_last_bit(store: sa.Engine, values: list[flo
         [(f"{number:03}", DAYS[0], value, None, None, None, None) for number, value in enumerate(values)],
         schema=BARS,
         orient="row",
-    ).with_columns(source=pl.lit(name), known_at=moment(2), ingested_at=moment(2), basis=pl.lit("rule"))
+    ).with_columns(source=pl.lit(name), known_at=moment(2), ingested_at=moment(2), basis=pl.lit("rule"), rebased=0)
     append_all(store, [(schema.bars, rows)])
     wanted = sa.select(schema.bars.c.open).where(schema.bars.c.source == name).order_by(schema.bars.c.symbol)
     assert read(store, wanted)["open"].to_list() == values

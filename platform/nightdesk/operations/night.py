@@ -28,6 +28,9 @@ from nightdesk.tables import OBSERVED, RULE
 
 LIVE = "live"
 
+CORRECTED = "-corrected"
+"""How a realm's name ends whose nights read the newest versions, not those of their evening: it tells so everywhere."""
+
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """How a tracking URI begins where MLflow speaks to a database itself."""
 # What a person answers is an input of its own: whether and how long one is asked changes no fit and no forecast.
@@ -46,6 +49,11 @@ class Night:
     as_of: dt.date
     mode: TrainingMode
     started: dt.datetime
+
+    @property
+    def corrected(self) -> bool:
+        """Whether it reads the newest versions of the days up to its own: put right since, nothing later."""
+        return self.realm.endswith(CORRECTED)
 
     @property
     def content(self) -> str:
@@ -99,8 +107,11 @@ class Night:
 
         Where the source's rows are known as observed, it is when the first bars of the day came, if that is later: then
         could the desk first decide on them. It stands in the store, so that a night started again, however late, and
-        every replay read what the first one read.
+        every replay read what the first one read. A corrected night alone may know whatever is known when it starts; no
+        read of its gives a bar after its day, nor an action or a rebase with a later ex-date.
         """
+        if self.corrected:
+            return self.started
         facts = self.source.facts
         by_rule = session_close(facts.calendar, self.as_of) + facts.publication_lag
         came = first_known(self.engine, facts.name, self.as_of) if facts.basis == OBSERVED else None

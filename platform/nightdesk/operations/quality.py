@@ -14,17 +14,18 @@ from nightdesk.errors import BadInput
 from nightdesk.home import Home
 from nightdesk.operations.night import Night
 from nightdesk.quality.bars import check_bars
+from nightdesk.quality.finding import Finding
+from nightdesk.quality.hours import hour_findings
 from nightdesk.quality.thresholds import Thresholds
-from nightdesk.sessions import trading_days
+from nightdesk.sessions import session_spans, trading_days
 from nightdesk.settings import QualitySettings, Settings
 from nightdesk.sources import Source, open_source
+from nightdesk.sources.source import IntradaySource
 from nightdesk.store import quarantine
 from nightdesk.store.database import open_store
-from nightdesk.store.inputs import Arrival, bars_as_known
+from nightdesk.store.inputs import Arrival, bars_as_known, rebases_offered
+from nightdesk.store.rebasing import NAMED, REBASED, REBASES, in_one_basis
 from nightdesk.tables import BARS, DATE, SYMBOL
-
-_NAMED: Final = 10_000
-"""Symbols up to which a query names each of them: databases take no more than some ten thousand values."""
 
 JUDGED: Final = frozenset({"ohlc_order"})
 """Rules that a person may set aside when releasing a row: the others say that something is not there or impossible."""
@@ -45,10 +46,39 @@ def thresholds_of(limits: QualitySettings) -> Thresholds:
     )
 
 
-def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFrame:
+def rebases_in(night: Night, batch: pl.DataFrame) -> pl.DataFrame:
+    """What `batch` (as it came: faults left in) shows to be a rebased history: `store.rebasing.REBASES`."""
+    if dict(batch.schema) != dict(BARS) or batch.is_empty():
+        return pl.DataFrame(schema=REBASES)
+    whole = batch.drop_nulls([SYMBOL, DATE]).unique([SYMBOL, DATE], keep="first", maintain_order=True)
+    return rebases_offered(night.engine, night.source.facts.name, whole)
+
+
+def hour_notes(night: Night, first: dt.date) -> tuple[Finding, ...]:
+    """Notes on the shorter bars of which the source makes its daily ones, from `first` to tonight; none where it does
+    not."""
+    source = night.source
+    minutes = source.facts.bar_minutes
+    if minutes is None or not isinstance(source, IntradaySource):
+        return ()
+    spans = session_spans(source.facts.calendar, first, night.as_of)
+    return tuple(hour_findings(source.intraday(first, night.as_of), spans, minutes))
+
+
+def rebase_notes(rebases: pl.DataFrame) -> tuple[Finding, ...]:
+    """A note on each rebased symbol, from the first day on its new basis."""
+    meaning = "the source states the whole history anew by one factor; that is kept as one row, not as restated bars"
+    return tuple(
+        Finding("rebased_history", "note", symbol, day, f"prices over {price:g}, volume times {volume:g}", meaning)
+        for symbol, day, price, volume, _ in rebases.iter_rows()
+    )
+
+
+def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame, rebases: pl.DataFrame) -> pl.DataFrame:
     """What `batch` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
 
-    Of the symbols that it holds, and of those that had a bar on the day before.
+    Of the symbols that it holds, and of those that had a bar on the day before; in the basis of the batch, of which
+    `rebases` are new (see `rebases_in`).
     """
     source, wanted = night.source, night.settings.quality.look_back_days
     facts = source.facts
@@ -58,8 +88,10 @@ def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFr
     # What is not even a column of names is told by the check itself.
     tonight = batch[SYMBOL].drop_nulls() if batch.schema.get(SYMBOL) == pl.String else yesterday[SYMBOL]
     symbols = pl.concat([yesterday[SYMBOL], tonight]).unique().sort().to_list()
-    named = symbols if len(symbols) <= _NAMED else None
-    return bars_as_known(night.engine, facts.name, night.cutoff, days[0], loaded, named)
+    named = symbols if len(symbols) <= NAMED else None
+    bars = bars_as_known(night.engine, facts.name, night.cutoff, days[0], loaded, named, in_newest_basis=True)
+    unseen = bars.with_columns(pl.lit(0).alias(REBASED))
+    return in_one_basis(unseen, rebases, pl.lit(value=True)).select(*BARS)
 
 
 def list_quarantine(settings: Settings, *, everything: bool) -> list[quarantine.HeldRow]:

@@ -72,6 +72,7 @@ def gather(
         survivorship=_survivorship(night, bars),
         code=code_version(),
         approvals=served.approvals,
+        corrected=night.corrected,
     )
 
 

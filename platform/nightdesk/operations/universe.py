@@ -33,7 +33,7 @@ def universe_of(night: Night) -> pl.Series | None:
 def _most_traded(night: Night) -> pl.Series:
     chosen, facts = night.settings.universe, night.source.facts
     days = [*trading_days_before(facts.calendar, night.as_of, chosen.window - 1), night.as_of]
-    bars = bars_as_known(night.engine, facts.name, night.cutoff, days[0], night.as_of)
+    bars = bars_as_known(night.engine, facts.name, night.cutoff, days[0], night.as_of, rebased_until=night.as_of)
     return most_traded(bars, days, chosen.n)
 
 

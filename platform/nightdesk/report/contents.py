@@ -39,7 +39,8 @@ class NightReport:
     close (currency), all symbols. `matured` has as_of, horizon, model, served, exit_date, rank_ic (null where
     undefined), symbols: every scored night so far. `quarantined` has symbol, date, reasons. `notes` has rule, count,
     meaning. `features` has feature, unit, meaning, missing (share of the night's symbols without a value).
-    `approvals` has a sentence for each promotion that a person was asked about.
+    `approvals` has a sentence for each promotion that a person was asked about. `corrected` says that the night read
+    the newest versions of its days, and not those of its own evening.
     """
 
     as_of: dt.date
@@ -67,3 +68,4 @@ class NightReport:
     survivorship: Survivorship | None
     code: str
     approvals: tuple[str, ...] = ()
+    corrected: bool = False

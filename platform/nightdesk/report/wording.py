@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 from nightdesk.errors import UnknownName
 from nightdesk.report.contents import NightReport, ServedModel, Survivorship
 
+LIVE: Final = "live"
 MISSING: Final = "–"
 UNDEFINED: Final = "undefined"
 PROVEN: Final = "proven"
@@ -36,6 +37,16 @@ PRICE_BASES: Final[Mapping[str, str]] = {
 def is_known(value: float | None) -> TypeGuard[float]:
     """Whether there is a number: neither null, NaN nor infinite."""
     return value is not None and math.isfinite(value)
+
+
+def reading_sentence(report: NightReport) -> str:
+    """Say what a replayed night read; nothing for a live one, which can only read what is known."""
+    if report.corrected:
+        return (
+            "Corrected replay: it read the newest versions of the days up to this one, also what was put right later. "
+            "Nobody could have decided so on that evening."
+        )
+    return "" if report.realm == LIVE else "Replay as was: it read what was known on that evening, and nothing later."
 
 
 def signed(value: float | None, digits: int = 3) -> str:

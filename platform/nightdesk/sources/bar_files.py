@@ -12,7 +12,7 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import polars as pl
@@ -29,11 +29,17 @@ FILE: Final = "__file__"
 _ENDINGS: Final = re.compile(r"(\.(csv|txt|parquet|gz|zip))+$", re.IGNORECASE)
 _KEY: Final = (SYMBOL, DATE)
 
+ReadTimes = Callable[[RawTable, str, str | None], pl.Series]
+"""Reads a column of a table in a date format (None: ISO)."""
 
-def located_bars(content: bytes, name: str, form: BarForm, *, may_be_empty: bool = False) -> pl.DataFrame:
+
+def located_bars(
+    content: bytes, name: str, form: BarForm, *, may_be_empty: bool = False, read_times: ReadTimes | None = None
+) -> pl.DataFrame:
     """The bars in one file of layout long or symbol, each with its `FILE` and `LINE`; prices as written.
 
-    `may_be_empty` lets a file pass that has headers and no row. Raises SourceBroken where it cannot be read.
+    `may_be_empty` lets a file pass that has headers and no row. `read_times` reads the dates as what they are where
+    they are no days. Raises SourceBroken where it cannot be read.
     """
     table = raw_table(content, name, separator=form.separator, encoding=form.encoding)
     _refuse_empty(table, may_be_empty)
@@ -41,11 +47,15 @@ def located_bars(content: bytes, name: str, form: BarForm, *, may_be_empty: bool
     symbols = text_of(table, columns[SYMBOL]) if form.layout == "long" else _symbol_of(table, form)
     return table.cells.select(
         _cased(symbols, form).alias(SYMBOL),
-        days_of(table, columns[DATE], form.date_format).alias(DATE),
+        (read_times or _days)(table, columns[DATE], form.date_format).alias(DATE),
         *numbers_of(table, {column: columns[column] for column in form.values}, form),
         pl.lit(name).alias(FILE),
         LINE,
     )
+
+
+def _days(table: RawTable, column: str, date_format: str | None) -> pl.Series:
+    return days_of(table, column, date_format)
 
 
 def located_wide_bars(files: Iterable[tuple[str, bytes]], form: BarForm) -> pl.DataFrame:
@@ -84,7 +94,7 @@ def settled(parts: Sequence[pl.DataFrame], form: BarForm) -> pl.DataFrame:
     if form.row_faults == "refuse":
         _refuse_row_faults(whole)
     if form.price_divisor != 1:
-        whole = whole.with_columns(_divided(whole.get_column(price), form.price_divisor) for price in PRICES)
+        whole = whole.with_columns(divided(whole.get_column(price), form.price_divisor) for price in PRICES)
     bars = whole.select(*BARS).sort(*_KEY, maintain_order=True)
     if not bars.is_empty():
         span(bars, form.calendar)
@@ -120,7 +130,7 @@ def stem(name: str) -> str:
     return _ENDINGS.sub("", name)
 
 
-def _divided(prices: pl.Series, divisor: float) -> pl.Series:
+def divided(prices: pl.Series, divisor: float) -> pl.Series:
     """Divide by numpy: polars multiplies by the reciprocal, and 165600 / 10000 would be 16.560000000000002."""
     return pl.Series(prices.name, prices.fill_null(math.nan).to_numpy() / divisor).fill_nan(None)
 

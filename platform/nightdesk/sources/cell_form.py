@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nightdesk.errors import BadInput
 
-_SAMPLE_DAY = dt.datetime(2024, 3, 5)  # noqa: DTZ001  a date of which day, month and year all differ
+_SAMPLE_DAY = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)  # a date of which day, month and year all differ
 
 
 class CellForm(BaseModel):

@@ -13,6 +13,7 @@ from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.raw_tables import LINE, RawTable, shown
 
 _MIDNIGHT: Final = r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$"
+_OFFSET: Final = r"(Z|[+-]\d\d:\d\d)$"
 _TIMED: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 
 
@@ -51,6 +52,41 @@ def days_of(table: RawTable, column: str, date_format: str | None, *, of_bars: b
         f"a date must be written as {date_format or 'YYYY-MM-DD'}, got "
         f"{'an empty cell' if got is None else shown(got)} in {table.place(line)}: mend it, or set date_format"
     )
+
+
+def moments_of(table: RawTable, column: str, date_format: str | None, zone: str) -> pl.Series:
+    """Cells as instants, Datetime in UTC: with an offset of their own (Z, -05:00, a typed zone), or in zone `zone`.
+
+    Text is in `date_format`, or like 2024-03-05 15:30 where that is None. Raises SourceBroken for a cell that is empty
+    or none, and for a time that `zone` has twice or not at all, when clocks change.
+    """
+    dtype, text = table.cells.schema[column], text_of(table, column)
+    if isinstance(dtype, pl.Datetime):
+        local = pl.col(column)
+        aware = dtype.time_zone is not None
+    elif date_format is None:
+        offset = text.str.extract(_OFFSET, 1).str.replace("Z", "+00:00")
+        plain = text.str.replace(_OFFSET, "").str.replace("T", " ").str.replace(r"^(.{16})$", "$1:00")
+        # Cells without an offset are read beside those with one: each file may hold either, not both.
+        aware = table.cells.select(offset.is_not_null().any()).item()
+        local = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        if aware:
+            local = (plain + offset).str.to_datetime("%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", strict=False)
+    else:
+        aware = "%z" in date_format or "%:z" in date_format
+        local = text.str.to_datetime(date_format, time_unit="us", strict=False)
+    in_utc = (
+        local.dt.convert_time_zone("UTC")
+        if aware
+        else local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+    )
+    read = table.cells.select(in_utc.cast(pl.Datetime("us", "UTC")).alias("at"), text.alias("got"), LINE)
+    for line, got in read.filter(pl.col("at").is_null()).select(LINE, "got").head(1).iter_rows():
+        raise SourceBroken(
+            f"a bar's time must be written as {date_format or 'YYYY-MM-DD HH:MM'} and be one instant in {zone}, got "
+            f"{'an empty cell' if got is None else shown(got)} in {table.place(line)}: mend it, set date_format or zone"
+        )
+    return read.get_column("at")
 
 
 def numbers_of(table: RawTable, headers: Mapping[str, str], form: CellForm) -> pl.DataFrame:
@@ -114,5 +150,6 @@ def _no_number(table: RawTable, column: str, line: int, got: str, form: CellForm
 def _of_hours(table: RawTable, line: int, got: str) -> SourceBroken:
     return SourceBroken(
         f"bars must be daily, for their table has one row a symbol and day, got a time of day, {shown(got)}, in "
-        f"{table.place(line)}: make daily bars of them, or give the time in date_format where it is the same every day"
+        f"{table.place(line)}: set bar_minutes (source files), or give the time in date_format where it is the same "
+        "every day"
     )

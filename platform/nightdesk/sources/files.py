@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
+from zoneinfo import available_timezones
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from nightdesk.errors import SourceBroken
+from nightdesk.sessions import time_zone
 from nightdesk.sources.action_files import actions_in
 from nightdesk.sources.bar_files import fingerprint, located_bars, located_wide_bars, settled, span, stem
 from nightdesk.sources.bar_form import BarForm, form_of
+from nightdesk.sources.cells import moments_of
+from nightdesk.sources.intraday import daily, placed
 from nightdesk.sources.member_lists import members_of
+from nightdesk.sources.raw_tables import RawTable
 from nightdesk.sources.source import SourceFacts
-from nightdesk.tables import CORPORATE_ACTIONS, DATE, EX_DATE
+from nightdesk.tables import CORPORATE_ACTIONS, DATE, EX_DATE, INTRADAY_BARS
 
 ENDINGS: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 """What a file's name must end in, in any case, to be read; others in the folder are passed over."""
@@ -36,11 +42,29 @@ class FilesOptions(BarForm):
     pattern: str = Field("*", min_length=1, description="Only files whose name fits it (shell wildcards) are read")
     live: bool = Field(False, description="Whether new bars are expected after each close: a feed that can stop")
     actions: Path | None = Field(None, description="File of the corporate actions of raw bars; none: there are none")
+    bar_minutes: int | None = Field(
+        None, ge=1, le=1440, description="Length of bars that are shorter than a day; none: they are daily"
+    )
+    stamped: Literal["start", "end"] = Field("start", description="Whether such a bar's time is its start or its end")
+    zone: str | None = Field(None, description="Time zone of times without one (IANA); none: that of the exchange")
 
     @field_validator("folder", "actions")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            raise ValueError("must be a time zone of IANA, like America/New_York or UTC")
+        return name
+
+    @model_validator(mode="after")
+    def _one_bar_a_row(self) -> Self:
+        if self.bar_minutes is not None and self.layout == "wide":
+            raise ValueError("bar_minutes needs layout long or symbol: wide has one line a day")
+        return self
 
     @model_validator(mode="after")
     def _actions_beside_raw_bars_alone(self) -> Self:
@@ -59,12 +83,14 @@ class FilesSource:
     @property
     def facts(self) -> SourceFacts:
         """What the options declare about the files."""
-        return self.options.facts("files", live=self.options.live)
+        facts = self.options.facts("files", live=self.options.live)
+        return replace(facts, bar_minutes=self.options.bar_minutes)
 
     def fingerprint(self) -> str:
         """Hash of every bar and action, and of what is declared about them."""
         bars, actions = fingerprint(self._bars(), self.options), self._actions()
-        return bars if actions.is_empty() else hashlib.sha256(f"{bars}\n{actions.write_csv()}".encode()).hexdigest()
+        beside = [part.write_csv() for part in (actions, self.intraday(None, dt.date.max)) if not part.is_empty()]
+        return bars if not beside else hashlib.sha256("\n".join([bars, *beside]).encode()).hexdigest()
 
     def first_day(self) -> dt.date:
         """The first trading day of the files."""
@@ -77,6 +103,17 @@ class FilesSource:
     def bars(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
         """Bars from `first` to `last`, both included: `tables.BARS`; raises SourceBroken."""
         bars = self._bars()
+        return bars.filter(pl.col(DATE).is_between(first or bars.get_column(DATE).min(), last))
+
+    def intraday(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
+        """The bars of which the daily ones of these days are made: `tables.INTRADAY_BARS`, or no rows.
+
+        They are read from the files and not stored: what the store keeps as versions are the daily bars. Raises
+        SourceBroken.
+        """
+        if self.options.bar_minutes is None:
+            return pl.DataFrame(schema=INTRADAY_BARS)
+        bars = _read(self.options.model_dump_json(), _stamps(self.options))
         return bars.filter(pl.col(DATE).is_between(first or bars.get_column(DATE).min(), last))
 
     def membership(self, last: dt.date) -> pl.DataFrame:
@@ -96,7 +133,8 @@ class FilesSource:
         return actions_in(file.read_bytes(), file.name, self.options)
 
     def _bars(self) -> pl.DataFrame:
-        return _read(self.options.model_dump_json(), _stamps(self.options))
+        bars = _read(self.options.model_dump_json(), _stamps(self.options))
+        return bars if self.options.bar_minutes is None else daily(bars)
 
 
 def files(**options: Any) -> FilesSource:
@@ -131,7 +169,15 @@ def _read(options: str, stamps: tuple[Stamp, ...]) -> pl.DataFrame:
         return settled([located_wide_bars(named, form)], form)
     if form.layout == "symbol":
         _refuse_two_of_a_symbol([name for name, _, _ in stamps])
-    return settled([located_bars(content, name, form) for name, content in named], form)
+    if form.bar_minutes is None:
+        return settled([located_bars(content, name, form) for name, content in named], form)
+    read_times = partial(_instants, zone=form.zone or time_zone(form.calendar))
+    located = [located_bars(content, name, form, read_times=read_times) for name, content in named]
+    return placed(located, form, form.bar_minutes, stamped_at_end=form.stamped == "end")
+
+
+def _instants(table: RawTable, column: str, date_format: str | None, zone: str) -> pl.Series:
+    return moments_of(table, column, date_format, zone)
 
 
 def _refuse_two_of_a_symbol(names: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -40,6 +40,9 @@ class SourceFacts:
         Whether new bars are expected after each close; False for what was recorded once, which never comes late.
     restate_days
         Trading days already delivered that are asked for again with each new day, so that what was restated arrives.
+    bar_minutes
+        Length of the bars of which its daily bars are made, which it then gives as `IntradaySource`; None: they are
+        daily as they come.
     """
 
     name: str
@@ -51,6 +54,7 @@ class SourceFacts:
     index_name: str | None = None
     live: bool = False
     restate_days: int = 0
+    bar_minutes: int | None = None
 
 
 class Source(Protocol):
@@ -88,6 +92,17 @@ class Source(Protocol):
 
     def actions(self, last: dt.date) -> pl.DataFrame:
         """Corporate actions with an ex-date up to `last`: `tables.CORPORATE_ACTIONS`; no rows where none."""
+
+
+@runtime_checkable
+class IntradaySource(Protocol):
+    """A source whose daily bars are made of shorter ones, which it gives too."""
+
+    def intraday(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
+        """Bars inside the sessions of the trading days from `first` (None: the oldest) to `last`: INTRADAY_BARS.
+
+        No rows where its files are daily. Raises SourceUnavailable, SourceBroken.
+        """
 
 
 def refuse_unknown_options(source: str, given: Iterable[str], known: Iterable[str]) -> None:

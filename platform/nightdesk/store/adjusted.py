@@ -21,9 +21,10 @@ def panel_as_known(engine: sa.Engine, facts: SourceFacts, cutoff: dt.datetime, l
     """Bars up to `last` as they were known at `cutoff` (UTC), in prices that a split does not break.
 
     Raw bars are adjusted for the splits known then, with an ex-date up to `last`; those of another price basis come as
-    they are, for their source has adjusted them. Columns as tables.BARS, sorted by symbol and date.
+    they are, for their source has adjusted them, in the basis that it had come to by `last`. Columns as tables.BARS,
+    sorted by symbol and date.
     """
-    bars = bars_as_known(engine, facts.name, cutoff, last=last)
+    bars = bars_as_known(engine, facts.name, cutoff, last=last, rebased_until=last)
     if facts.price_basis != "raw":
         return bars
     return adjusted(bars, actions_as_known(engine, facts.name, cutoff, last), last)

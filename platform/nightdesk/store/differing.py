@@ -1,4 +1,4 @@
-"""Which rows of a batch differ from what PostgreSQL holds: the server is sent the batch and names those that do."""
+"""Newest versions, and which rows of a batch differ from PostgreSQL's: it is sent the batch and names those that do."""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ def differing_rows(
     query = _each(table, compared) if offered.height <= _FEW else _all(table, compared)
     found = copy_out(connection, query, values, {_ROW: pl.Int64(), FOLLOWED: pl.Int64()}).sort(_ROW)
     return offered[found[_ROW]].with_columns(found[FOLLOWED].cast(pl.Datetime("us", "UTC")))
+
+
+def newest(versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Keep the last of each run of equal `keys`; `versions` come sorted by these and then by when they were known."""
+    following = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys)
+    return versions.filter(following)
 
 
 def _each(table: sa.Table, compared: Compared) -> str:

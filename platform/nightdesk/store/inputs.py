@@ -17,8 +17,22 @@ from filelock import FileLock
 from nightdesk.sessions import session_closes
 from nightdesk.store import schema
 from nightdesk.store.bulk import Place, append_all, read
-from nightdesk.store.differing import FOLLOWED, Compared, differing_rows
+from nightdesk.store.differing import FOLLOWED, Compared, differing_rows, newest
 from nightdesk.store.files import content_of, frame_content
+from nightdesk.store.rebasing import (
+    CHANGED,
+    ENOUGH,
+    NAMED,
+    REBASED,
+    REBASES,
+    all_rebases,
+    as_versions,
+    in_one_basis,
+    met_with,
+    new_rebases,
+    newest_bars,
+    seen_by,
+)
 from nightdesk.tables import (
     BARS,
     BASIS,
@@ -58,11 +72,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a batch of bars did to the store: rows offered, rows new or changed, rows put into quarantine."""
+    """What a batch of bars did to the store: rows offered, new or changed, put into quarantine; symbols rebased."""
 
     rows_in: int
     rows_new: int
     rows_quarantined: int
+    rebased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +110,27 @@ def load_bars(
 
     Only rows that are new, or differ from their newest version, are added; an unchanged batch adds nothing. A changed
     row is known from its arrival, and so are one released from quarantine and every row of a source whose basis is
-    observed. NaN counts as null.
+    observed. A symbol whose bars all differ by one factor was rebased: that is one row, known from its arrival, in the
+    place of a version of each bar. NaN counts as null.
     """
     held = _quarantined(broken, arrival)
     with one_writer(engine) as place:
-        differing = _differing(place, schema.bars, good, arrival.source)
+        told = all_rebases(place, arrival.source)
+        differing, found = _differing_bars(place, good, arrival.source, told)
         fresh = _versions(_released(place, _stamped(differing, arrival, DATE), arrival))
+        fresh = seen_by(fresh, pl.concat([told.select(*REBASES), found]))
+        rebased = as_versions(found, told, arrival.source, arrival.at)
         new_held = held.join(_held_already(place, arrival.source), on="row_hash", how="anti")
         batch = _batch(good, broken, findings, fresh.height, arrival)
         batch = batch.join(_batches_already(place, arrival.source), on="content", how="anti")
-        append_all(place, [(schema.bars, fresh), (schema.quarantine, new_held), (schema.batches, batch)])
-    return Loaded(good.height + broken.height, fresh.height, broken.height)
+        tables = [(schema.bars, fresh), (schema.rebases, rebased), (schema.quarantine, new_held)]
+        append_all(place, [*tables, (schema.batches, batch)])
+    return Loaded(good.height + broken.height, fresh.height, broken.height, found.height)
+
+
+def rebases_offered(engine: sa.Engine, source: str, offered: pl.DataFrame) -> pl.DataFrame:
+    """What `load_bars` would store as rebases of these bars: `rebasing.REBASES`, sorted by symbol."""
+    return _differing_bars(engine, offered, source, all_rebases(engine, source))[1]
 
 
 def load_membership(engine: sa.Engine, members: pl.DataFrame, arrival: Arrival) -> Added:
@@ -162,7 +187,7 @@ def versions_as_known(
     wanted = sa.select(*(table.c[name] for name in dict.fromkeys((*keys, *columns)))).where(
         table.c.known_at <= cutoff, *(table.c[name] == value for name, value in equal.items())
     )
-    return _newest(read(engine, wanted.order_by(*table.primary_key.columns)), keys).select(columns)
+    return newest(read(engine, wanted.order_by(*table.primary_key.columns)), keys).select(columns)
 
 
 def bars_as_known(
@@ -172,14 +197,20 @@ def bars_as_known(
     first: dt.date | None = None,
     last: dt.date | None = None,
     symbols: Sequence[str] | None = None,
+    *,
+    rebased_until: dt.date | None = None,
+    in_newest_basis: bool = False,
 ) -> pl.DataFrame:
     """Bars of `source` as they were known at `cutoff` (UTC, aware): the newest version of each row by then.
 
     Columns as tables.BARS, sorted by symbol and date; `first` and `last` bound the dates, both included. A few days of
-    given `symbols` are found through the key, without a look at all the others.
+    given `symbols` are found through the key, without a look at all the others. All bars of a symbol are in one basis:
+    the one known at the cut-off, without rebases whose ex-date lies after `rebased_until`; or, `in_newest_basis`, the
+    one in which the source states them today.
     """
-    table = schema.bars
-    wanted = sa.select(*(table.c[name] for name in BARS)).where(table.c.source == source, table.c.known_at <= cutoff)
+    table, told = schema.bars, all_rebases(engine, source)
+    columns = BARS if told.is_empty() else (*BARS, REBASED)
+    wanted = sa.select(*(table.c[name] for name in columns)).where(table.c.source == source, table.c.known_at <= cutoff)
     if first is not None:
         wanted = wanted.where(table.c.date >= first)
     if last is not None:
@@ -187,7 +218,13 @@ def bars_as_known(
     if symbols is not None:
         wanted = wanted.where(table.c.symbol.in_(symbols))
     wanted = wanted.order_by(table.c.source, table.c.symbol, table.c.date, table.c.known_at)
-    return _newest(read(engine, wanted), (SYMBOL, DATE))
+    bars = newest(read(engine, wanted), (SYMBOL, DATE))
+    if told.is_empty():
+        return bars
+    known = pl.lit(in_newest_basis) | (pl.col(KNOWN_AT) <= cutoff.astimezone(dt.UTC))
+    if rebased_until is not None:
+        known &= pl.col(EX_DATE) <= rebased_until
+    return in_one_basis(bars, told, known).select(*BARS)
 
 
 def actions_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: dt.date) -> pl.DataFrame:
@@ -201,7 +238,7 @@ def actions_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: 
         .where(table.c.source == source, table.c.known_at <= cutoff, table.c.ex_date <= last)
         .order_by(*table.primary_key.columns)
     )
-    return _newest(read(engine, wanted), (SYMBOL, EX_DATE, KIND))
+    return newest(read(engine, wanted), (SYMBOL, EX_DATE, KIND))
 
 
 def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: dt.date | None = None) -> pl.DataFrame:
@@ -216,7 +253,7 @@ def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: 
     if last is not None:
         wanted = wanted.where(table.c.snapshot_date <= last)
     wanted = wanted.order_by(table.c.index_name, table.c.snapshot_date, table.c.symbol, table.c.known_at)
-    return _newest(read(engine, wanted), ("index_name", "snapshot_date", SYMBOL))
+    return newest(read(engine, wanted), ("index_name", "snapshot_date", SYMBOL))
 
 
 def last_loaded(engine: sa.Engine, source: str) -> dt.date | None:
@@ -342,6 +379,40 @@ def _differing(place: Place, table: sa.Table, offered: pl.DataFrame, source: str
     return met.rename({KNOWN_AT: FOLLOWED}).filter(pl.col(FOLLOWED).is_null() | changed)
 
 
+def _differing_bars(
+    place: Place, offered: pl.DataFrame, source: str, told: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As `_differing`, of bars, of which `told` are the rebases; and the rebases that are new (`REBASES`).
+
+    Only symbols that were rebased before, or of which many bars differ, cost more than other rows do: the latter, a
+    read of all their bars.
+    """
+    before = pl.col(SYMBOL).is_in(told[SYMBOL].unique().implode())
+    plain = _differing(place, schema.bars, offered.filter(~before), source)
+    if told.is_empty() and _many_changed(plain.filter(pl.col(FOLLOWED).is_not_null())).is_empty():
+        return plain, pl.DataFrame(schema=REBASES)
+    offered = offered.select(*BARS).with_columns(cs.float().fill_nan(None))
+    moved = offered.filter(before)
+    near = newest_bars(place, source, moved[SYMBOL].unique().to_list(), moved[DATE])
+    met = met_with(moved, near, told)
+    changed = [plain.filter(pl.col(FOLLOWED).is_not_null()), met.filter(CHANGED)]
+    suspects = pl.concat(_many_changed(one) for one in changed)
+    found = pl.DataFrame(schema=REBASES)
+    if not suspects.is_empty():
+        apart = ~pl.col(SYMBOL).is_in(suspects.implode())
+        bars, whole = offered.filter(~apart), newest_bars(place, source, suspects.to_list())
+        found = new_rebases(met_with(bars, whole, told), in_one_basis(whole, told, pl.lit(value=True)))
+        again = met_with(bars, whole, pl.concat([told.select(*REBASES), found]))
+        plain, met = plain.filter(apart), pl.concat([met.filter(apart), again])
+    differing = met.filter(pl.col(FOLLOWED).is_null() | pl.col(CHANGED)).with_columns(source=pl.lit(source))
+    return pl.concat([plain, differing.select(plain.columns)]), found
+
+
+def _many_changed(changed: pl.DataFrame) -> pl.Series:
+    """The symbols of which enough rows changed to ask whether one factor explains them."""
+    return changed.group_by(SYMBOL, maintain_order=True).len().filter(pl.col("len") >= ENOUGH)[SYMBOL]
+
+
 def _versions(stamped: pl.DataFrame) -> pl.DataFrame:
     """What differs as new versions: a restated row could not have been used before it came.
 
@@ -362,14 +433,11 @@ def _newest_versions(
         table.c.source == source,
         table.c[day].between(offered[day].min(), offered[day].max()),
     )
+    if SYMBOL in columns and offered[SYMBOL].n_unique() <= NAMED:
+        # Through the key: without the names a day is found by a look at all the others.
+        wanted = wanted.where(table.c.symbol.in_(offered[SYMBOL].unique().to_list()))
     keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]
-    return _newest(read(place, wanted.order_by(*table.primary_key.columns)), keys)
-
-
-def _newest(versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Keep the last of each run of equal `keys`; `versions` come sorted by these and then by when they were known."""
-    following = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(-1)) for key in keys)
-    return versions.filter(following)
+    return newest(read(place, wanted.order_by(*table.primary_key.columns)), keys)
 
 
 def _quarantined(broken: pl.DataFrame, arrival: Arrival) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from nightdesk.errors import BadInput, NothingThere, UnknownName
 from nightdesk.sessions import session_close
 from nightdesk.store.bulk import Place, append_all, read, transaction
 from nightdesk.store.inputs import Arrival, one_writer
+from nightdesk.store.rebasing import REBASED, all_rebases
 from nightdesk.store.schema import bars, quarantine, quarantine_log
 from nightdesk.tables import BARS, BASIS, DATE, INGESTED_AT, KNOWN_AT, OBSERVED, SYMBOL
 
@@ -96,7 +97,8 @@ def release(
 ) -> Ruling:
     """Let `row` (the held one, with its corrections) into the bars, known from `arrival.at` on and not before.
 
-    With `replace` it may follow a bar that the store has for its symbol and date. The bar and the ruling are written in
+    With `replace` it may follow a bar that the store has for its symbol and date. Its prices are of the basis on which
+    it came: a rebase of its symbol since then is applied on reading. The bar and the ruling are written in
     one transaction. Raises BadInput where the row was released before, or there is a bar and no `replace`.
     """
     with one_writer(engine) as place:
@@ -118,6 +120,7 @@ def release(
             pl.lit(known).dt.cast_time_unit("us").alias(KNOWN_AT),
             pl.lit(arrival.at).dt.cast_time_unit("us").alias(INGESTED_AT),
             pl.lit(OBSERVED).alias(BASIS),
+            pl.lit(_rebases_seen(place, arrival.source, key, row)).alias(REBASED),
         )
         append_all(place, [(bars, version), (quarantine_log, _entry(arrival.source, key, ruling))])
     return ruling
@@ -159,6 +162,17 @@ def _newest_known(place: Place, source: str, row: Mapping[str, object]) -> dt.da
     with transaction(place) as connection:
         found: dt.datetime | None = connection.scalar(newest)
     return found
+
+
+def _rebases_seen(place: Place, source: str, key: str, row: Mapping[str, object]) -> int:
+    """How many rebases of its symbol a held row has seen: those known when it came, for its values are of that day."""
+    came = sa.select(quarantine.c.known_at).where(
+        quarantine.c.source == source, quarantine.c.table_name == bars.name, quarantine.c.row_hash == key
+    )
+    with transaction(place) as connection:
+        since = connection.scalar(came)
+    seen = all_rebases(place, source).filter(pl.col(SYMBOL) == row[SYMBOL])
+    return seen.height if since is None else seen.filter(pl.col(KNOWN_AT) <= since).height
 
 
 def _entry(source: str, key: str, ruling: Ruling) -> pl.DataFrame:

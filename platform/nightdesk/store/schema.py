@@ -82,7 +82,21 @@ bars = sa.Table(
     sa.Column("close", sa.Double),
     sa.Column("volume", sa.Double),
     *_knowledge(),
+    # How many rebases of its symbol its values have seen (store/rebasing.py).
+    sa.Column("rebased", sa.Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
+)
+
+rebases = sa.Table(
+    "rebases",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column("ex_date", sa.Date, nullable=False),
+    sa.Column("price_factor", sa.Double, nullable=False),
+    sa.Column("volume_factor", sa.Double, nullable=False),
+    sa.Column("late", sa.Boolean, nullable=False),
+    *_knowledge(),
 )
 
 corporate_actions = sa.Table(
