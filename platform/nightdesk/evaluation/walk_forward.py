@@ -13,8 +13,8 @@ from nightdesk.models import family
 from nightdesk.models.baselines import ranked
 from nightdesk.models.recipe import Fitted, Recipe
 from nightdesk.models.training_set import feature_columns, to_matrix, training_set
-from nightdesk.scoring.rank_ic import daily_rank_ic
-from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, SCORE, SYMBOL
+from nightdesk.scoring.rank_ic import rank_ic_within_markets
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,9 @@ def _fit(
 
 
 def _daily(scores: pl.DataFrame, labels: pl.DataFrame, horizon: int) -> pl.DataFrame:
-    wanted = labels.filter(pl.col(HORIZON) == horizon).select(SYMBOL, DATE, FORWARD_RETURN)
-    return daily_rank_ic(scores.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL))
+    among = [MARKET] if MARKET in labels.columns else []
+    wanted = labels.filter(pl.col(HORIZON) == horizon).select(SYMBOL, DATE, FORWARD_RETURN, *among)
+    return rank_ic_within_markets(scores.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL))
 
 
 def _fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from nightdesk.errors import BadInput
 from nightdesk.home import Home
+from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import Night
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.thresholds import Thresholds
 from nightdesk.sessions import trading_days
 from nightdesk.settings import QualitySettings, Settings
-from nightdesk.sources import Source, open_source
+from nightdesk.sources import Source
 from nightdesk.store import quarantine
 from nightdesk.store.database import open_store
 from nightdesk.store.inputs import Arrival, bars_as_known
@@ -45,13 +46,12 @@ def thresholds_of(limits: QualitySettings) -> Thresholds:
     )
 
 
-def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFrame:
-    """What `batch` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
+def bars_before(night: Night, source: Source, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFrame:
+    """What `batch` of `source` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
 
     Of the symbols that it holds, and of those that had a bar on the day before.
     """
-    source, wanted = night.source, night.settings.quality.look_back_days
-    facts = source.facts
+    facts, wanted = source.facts, night.settings.quality.look_back_days
     # A source may have let go of days that the store keeps: then there is nothing older to compare to.
     days = trading_days(facts.calendar, min(source.first_day(), loaded), loaded)[-wanted:] or [loaded]
     yesterday = bars_as_known(night.engine, facts.name, night.cutoff, loaded, loaded)
@@ -64,13 +64,15 @@ def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFr
 
 def list_quarantine(settings: Settings, *, everything: bool) -> list[quarantine.HeldRow]:
     """The rows that are held; with `everything`, those released and dropped too."""
-    rows = quarantine.held_rows(_store(settings), _source(settings).facts.name)
+    engine = _store(settings)
+    rows = [row for source in open_markets(settings) for row in quarantine.held_rows(engine, source.facts.name)]
     return rows if everything else [one for one in rows if one.state == quarantine.HELD]
 
 
 def held_row(settings: Settings, key: str) -> quarantine.HeldRow:
     """One row that is, or was, in quarantine; raises as `store.quarantine.held_row` does."""
-    return quarantine.held_row(_store(settings), _source(settings).facts.name, key)
+    engine = _store(settings)
+    return quarantine.held_row(engine, _source_of(settings, engine, key).facts.name, key)
 
 
 def release_row(
@@ -81,7 +83,8 @@ def release_row(
     Raises BadInput for a correction that cannot be read, a row that is still broken or was released before, and a
     missing reason.
     """
-    source, engine = _source(settings), _store(settings)
+    engine = _store(settings)
+    source = _source_of(settings, engine, key)
     held = quarantine.held_row(engine, source.facts.name, key)
     row = dict(held.values) | _corrected(corrections)
     _refuse_if_broken(row, source, thresholds_of(settings.quality))
@@ -93,14 +96,20 @@ def release_row(
 
 def drop_row(settings: Settings, key: str, by: str, reason: str, at: dt.datetime) -> quarantine.HeldRow:
     """Drop a row for good; raises BadInput where it was released before, or the reason is missing."""
-    engine, source = _store(settings), _source(settings).facts.name
+    engine = _store(settings)
+    source = _source_of(settings, engine, key).facts.name
     held = quarantine.held_row(engine, source, key)
     ruling = quarantine.drop(engine, source, held.key, at, _name(by), _reason(reason))
     return changed(held, rulings=(*held.rulings, ruling))
 
 
-def _source(settings: Settings) -> Source:
-    return open_source(settings.source.name, **settings.source.options)
+def _source_of(settings: Settings, engine: sa.Engine, key: str) -> Source:
+    """The market in whose quarantine a row's key begins with `key`; the lead where none has one, which then says so."""
+    lead, *beside = open_markets(settings)
+    for source in beside:
+        if any(row.key.startswith(key.lower()) for row in quarantine.held_rows(engine, source.facts.name)):
+            return source
+    return lead
 
 
 def _store(settings: Settings) -> sa.Engine:

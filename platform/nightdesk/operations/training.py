@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
-from nightdesk.labels.forward import forward_returns
 from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
@@ -16,6 +15,7 @@ from nightdesk.models.recipe import Recipe
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
+from nightdesk.operations.panel import first_day, labels_of
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.store.features import FeatureTable, read_features
@@ -41,8 +41,8 @@ class Tested:
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
     recipe, features = recipe_called(name), read_features(table)
-    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
-    labels = forward_returns(bars, plan.days, [horizon])
+    plan = night.plan(first_day(night, bars), horizon)
+    labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
@@ -59,8 +59,8 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
     """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
     features = read_features(table)
-    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
-    labels = forward_returns(bars, plan.days, [horizon])
+    plan = night.plan(first_day(night, bars), horizon)
+    labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
