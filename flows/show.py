@@ -151,11 +151,15 @@ def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
     if rows.is_empty():
         raise UnknownName.among("symbol", symbol, ranking["symbol"].unique())
     served = {one.horizon: one for one in serving_on(_engine(settings), realm, newest.as_of)}
-    among = ranking.filter(market=rows["market"][0]) if "market" in ranking.columns else ranking
+    among, close = ranking, f"the close of {newest.as_of}"
+    if "market" in ranking.columns:
+        market, day, currency = rows.select("market", "bar_date", "currency").row(0)
+        among = ranking.filter(market=market)
+        close = f"the close of {day} in {market} ({currency}), night of {newest.as_of}"
     counts = dict(among.group_by("horizon").len().iter_rows())
     out = console()
     stale = "" if newest.status == PUBLISHED else f"  STALE: {newest.reason}"
-    out.print(f"{symbol} as of the close of {newest.as_of}{stale}")
+    out.print(f"{symbol} as of {close}{stale}", soft_wrap=True)
     table = [
         (
             str(row["horizon"]),

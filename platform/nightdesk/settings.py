@@ -120,7 +120,7 @@ class UniverseSettings(_Group):
         "all",
         description="all: every symbol with bars; members: of the newest lists known; top_n: by money traded",
     )
-    n: int = Field(500, ge=1, le=100_000, description="Symbols of rule top_n")
+    n: int = Field(500, ge=1, le=100_000, description="Symbols of rule top_n, in each market")
     window: int = Field(
         1000, ge=1, le=10_000, description="Trading days up to the as-of day over which rule top_n adds money traded"
     )

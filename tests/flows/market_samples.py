@@ -71,8 +71,12 @@ def options_of(folder: Path, name: str, bars: pl.DataFrame | None = None, **chan
 
 
 def choose_desk(patch: pytest.MonkeyPatch, home: Path, **frames: pl.DataFrame) -> Path:
-    """Make `home` the one that settings name, of a desk of three markets at a horizon of a day."""
+    """Make `home` the one that settings name, of a desk of three markets at a horizon of a day.
+
+    Homes beside each other share the folder of the files: where bars come from is a part of what a night is.
+    """
     choose_home(patch, home)
+    patch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
     folder = home.parent / "files"
     beside = [
         {"name": name, "source": "files", "options": options_of(folder, name, frames.get(name))}

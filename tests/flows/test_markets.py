@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -51,8 +52,8 @@ class Desk:
     def night(self, day: dt.date) -> Night:
         return plan_night(read_settings(), "live", day, "auto", dt.datetime(2018, 1, 1, tzinfo=dt.UTC))
 
-    def ranking(self, day: dt.date) -> pl.DataFrame:
-        (file,) = (self.home / "published" / "live" / str(day)).glob("*/ranking.parquet")
+    def ranking(self, day: dt.date, realm: str = "live") -> pl.DataFrame:
+        (file,) = (self.home / "published" / realm / str(day)).glob("*/ranking.parquet")
         return pl.read_parquet(file)
 
     def rows(self, table: sa.Table) -> pl.DataFrame:
@@ -65,7 +66,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with pytest.MonkeyPatch.context() as patch:
         home = choose_desk(patch, tmp_path_factory.mktemp("markets") / "home")
         patch.setenv("NIGHTDESK_TRAINING__RETRAIN_AFTER", "30")
-        patch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
         yield Desk(home, {day: run_night(day) for day in NIGHTS})
 
 
@@ -165,6 +165,25 @@ def test_a_nights_forecasts_are_scored_once_those_of_every_market_have_come(desk
     assert scored["rank_ic"][2] == pytest.approx(total / weight)
 
 
+def test_a_replay_reads_of_every_market_what_the_night_itself_read(desk: Desk) -> None:
+    """Two weeks of each market have come since."""
+    run_night(EVE, realm="again")
+    assert desk.ranking(EVE, "again").equals(desk.ranking(EVE))
+
+
+def test_the_skill_within_each_market_is_told_beside_that_of_all(desk: Desk) -> None:
+    found = desk.rows(schema.walk_forward_markets).filter(realm="live", as_of=EVE, model="ridge").sort("market")
+    # Three coins are too few for a rank IC: nothing is known of them.
+    assert found.select("market", pl.col("mean").is_null()).rows() == [
+        ("b3", False),
+        ("crypto", True),
+        ("files", False),
+    ]
+    whole = desk.rows(schema.walk_forward).filter(realm="live", as_of=EVE, model="ridge")
+    assert found["mean"].min() < whole["mean"][0] < found["mean"].max()
+    assert "Walk-forward rank IC within each market" in Path(desk.nights[AGAIN].report).read_text()
+
+
 def test_the_summary_and_the_report_say_how_each_market_stands(desk: Desk) -> None:
     holiday = desk.nights[CLOSED_IN_SAO_PAULO]
     assert [(market, horizon, len(symbols)) for market, horizon, symbols in holiday.tops] == [
@@ -204,22 +223,29 @@ def test_a_market_that_is_late_holds_nobody_up_and_is_said_to_be(
     assert [market for market, _, _ in run_night(CLOSED_IN_SAO_PAULO).tops] == ["b3", "crypto", "files"]
 
 
-def test_a_desk_killed_between_its_markets_and_after_ends_in_the_same_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    home = tmp_path_factory.mktemp("desks") / "undisturbed"
+    with pytest.MonkeyPatch.context() as patch:
+        choose_desk(patch, home)
+        for day in NIGHTS[:2]:
+            run_night(day)
+    return home, logical_state(home)
+
+
+def test_a_desk_killed_between_its_markets_and_after_ends_in_the_same_state_on_either_engine(
+    undisturbed: tuple[Path, dict[str, Any]], empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = []
-    for name, kill in (("undisturbed", _KillAt(())), ("killed", _KillAt(POINTS))):
-        # Both read the same folder of files: where bars come from is a part of what a night is.
-        home = choose_desk(monkeypatch, tmp_path / name)
-        monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
-        run_night(EVE)
-        starts = 1
-        with listening(kill):
-            while not _ends(CLOSED_IN_SAO_PAULO):
-                starts += 1
-        assert starts == 1 + len(kill.points)
-        states.append(logical_state(home))
-    assert differences(states[1], states[0]) == []
+    whole, expected = undisturbed
+    home = choose_desk(monkeypatch, whole.parent / empty_url.partition(":")[0])
+    monkeypatch.setenv("NIGHTDESK_STORE__URL", empty_url)
+    run_night(EVE)
+    starts = 1
+    with listening(_KillAt(POINTS)):
+        while not _ends(CLOSED_IN_SAO_PAULO):
+            starts += 1
+    assert starts == 1 + len(POINTS)
+    assert differences(logical_state(home, store=empty_url), expected) == []
 
 
 POINTS = ("loaded:crypto", "loaded:b3", "loaded:files", "load:written", "features:written", "publish:written")

@@ -18,7 +18,7 @@ from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import Publication
 from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
 from nightdesk.sources import Source
-from nightdesk.store.decisions import Serving, newest_walk_forward
+from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward_in_markets
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
 from nightdesk.store.inputs import members_as_known
@@ -49,6 +49,7 @@ def gather(
     facts, engine = night.source.facts, night.engine
     walked = newest_walk_forward(engine, night.realm, night.as_of)
     first = first_day(night, bars)
+    tested_on: dt.date = walked["as_of"].max() or night.as_of  # type: ignore[assignment]
     return NightReport(
         as_of=night.as_of,
         realm=night.realm,
@@ -78,6 +79,7 @@ def gather(
         code=code_version(),
         approvals=served.approvals,
         markets=markets_of(night, bars, intake.markets),
+        walk_forward_markets=walk_forward_in_markets(engine, night.realm, tested_on),
     )
 
 

@@ -26,7 +26,10 @@ from nightdesk.tables import DATE
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit."""
+    """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
+
+    `markets` is the daily rank IC of each market by itself, where there are several.
+    """
 
     content: str
     horizon: int
@@ -36,6 +39,7 @@ class Tested:
     recipe: str | None
     version: ModelVersion | None
     fault: str | None
+    markets: FrameRef | None = None
 
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
@@ -52,8 +56,8 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
-    daily = save_frame(night.evaluations, f"h{horizon}-{name}", tested.daily)
-    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault)
+    daily, markets = _kept(night, horizon, name, tested)
+    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault, markets)
 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
@@ -66,10 +70,19 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
-    dailies = {name: save_frame(night.evaluations, f"h{horizon}-{name}", one.daily) for name, one in walked.items()}
+    kept = {name: _kept(night, horizon, name, one) for name, one in walked.items()}
     return tuple(
-        Tested(daily.content, horizon, name, "baseline", daily, None, None, None) for name, daily in dailies.items()
+        Tested(daily.content, horizon, name, "baseline", daily, None, None, None, markets)
+        for name, (daily, markets) in kept.items()
     )
+
+
+def _kept(night: Night, horizon: int, name: str, tested: WalkForward) -> tuple[FrameRef, FrameRef | None]:
+    """The daily rank IC among the night's evaluations, and that of each market by itself where there are several."""
+    daily = save_frame(night.evaluations, f"h{horizon}-{name}", tested.daily)
+    if tested.markets is None:
+        return daily, None
+    return daily, save_frame(night.evaluations, f"h{horizon}-{name}-markets", tested.markets)
 
 
 def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: int, score: MeanInterval) -> Run:

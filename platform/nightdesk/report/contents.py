@@ -67,7 +67,7 @@ class NightReport:
     meaning. `features` has feature, unit, meaning, missing (share of the night's symbols without a value).
     `approvals` has a sentence for each promotion that a person was asked about. `markets` is empty for a desk of one
     market, else the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks
-    each market by itself.
+    each market by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
     """
 
     as_of: dt.date
@@ -96,3 +96,4 @@ class NightReport:
     code: str
     approvals: tuple[str, ...] = ()
     markets: tuple[MarketReport, ...] = ()
+    walk_forward_markets: pl.DataFrame | None = None

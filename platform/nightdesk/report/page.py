@@ -101,6 +101,7 @@ def render(report: NightReport) -> str:
         published=report.status != wording.REFUSED,
         ranking=list(_ranking(report)),
         trust=list(_trust(report)),
+        in_markets=_in_markets(report),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
         matured=report.matured.height,
@@ -159,6 +160,16 @@ def _trust(report: NightReport) -> Iterator[TrustPart]:
     parts = report.walk_forward.partition_by("horizon", as_dict=True, maintain_order=True)
     for (horizon,), part in parts.items():
         yield TrustPart(horizon, served.get(horizon), part.to_dicts(), pictures[horizon])
+
+
+def _in_markets(report: NightReport) -> list[Row]:
+    """What the walk-forward of each model found in each market, the lead first; empty for a desk of one."""
+    found, order = report.walk_forward_markets, {market.name: n for n, market in enumerate(report.markets)}
+    if found is None or not order:
+        return []
+    models = report.walk_forward.filter(pl.col("kind") == "model").select("horizon", "model")
+    rows = found.join(models, on=["horizon", "model"], how="semi").to_dicts()
+    return sorted(rows, key=lambda row: (row["horizon"], row["model"], order.get(row["market"], len(order))))
 
 
 def _past(matured: pl.DataFrame) -> Iterator[PastPart]:
