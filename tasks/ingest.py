@@ -13,6 +13,7 @@ from nightdesk.operations.intake import (
     batch_of,
     held_of,
     last_asked,
+    last_expected,
     named_file,
     notes_together,
     refuse_shared_symbols,
@@ -96,15 +97,15 @@ def _fetched(night: Night, market: Source) -> FrameRef:
 
 
 def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
-    name, calendar, last = market.facts.name, market.facts.calendar, last_asked(night, market)
+    name, calendar, newest = market.facts.name, market.facts.calendar, night.newest_of(market)
     first = _asked_from(night, market)
-    from_day = market.first_day() if first is None else first
-    days = trading_days(calendar, from_day, last) if from_day <= last else []
+    from_day, last = market.first_day() if first is None else first, last_expected(night, market, bars)
+    days = trading_days(calendar, from_day, last) if last is not None and from_day <= last else []
     eve = None if first is None or bars.is_empty() else trading_days_before(calendar, first, 1)[0]
     before = None if eve is None else bars_before(night, market, eve, bars)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
-    actions = _actions(market, last)
+    actions = _actions(market, newest)
     verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before, actions=actions)
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, named_file(night, market, "good"), verdict.good)
@@ -123,7 +124,7 @@ def _asked_from(night: Night, market: Source) -> dt.date | None:
     if loaded is None:
         return None
     after = loaded + ONE_DAY
-    if after > last_asked(night, market) or not facts.restate_days:
+    if after > night.newest_of(market) or not facts.restate_days:
         return after
     return max(trading_days_before(facts.calendar, after, facts.restate_days)[0], market.first_day())
 

@@ -15,7 +15,7 @@ from nightdesk.operations.night import Night
 from nightdesk.sessions import trading_days_before
 from nightdesk.sources import Source
 from nightdesk.store.inputs import Batch, batch_ending, quarantined, symbols_of
-from nightdesk.tables import SYMBOL
+from nightdesk.tables import DATE, SYMBOL
 
 _LISTED = 5
 
@@ -37,6 +37,18 @@ def last_asked(night: Night, market: Source) -> dt.date:
     """
     newest = night.newest_of(market)
     return newest if leads(night, market) else min(newest, market.last_day())
+
+
+def last_expected(night: Night, market: Source, batch: pl.DataFrame) -> dt.date | None:
+    """Up to which day `batch` of `market` should hold bars: of one beside the lead, as far as it goes; None: no day.
+
+    Not up to the newest it has by now: what came since it was asked is the next night's.
+    """
+    newest = night.newest_of(market)
+    if leads(night, market) or batch.schema.get(DATE) != pl.Date:
+        return newest
+    reached: dt.date | None = batch.get_column(DATE).max()  # type: ignore[assignment]
+    return None if reached is None else min(newest, reached)
 
 
 def leads(night: Night, market: Source) -> bool:
