@@ -100,15 +100,16 @@ def look_around(night: Night) -> None:
 
     It never raises.
     """
+    link = where_to_look(night.settings, night.realm)
     with _never_in_the_way():
-        engine, link = night.engine, where_to_look(night.settings, night.realm)
+        engine = night.engine
         told_by_prefect = _prefect_tells_of_runs()
         for one in killed(engine, night.home.locks):
             if not (told_by_prefect and one.run_id and close_prefect_orphans([one.run_id])):
                 enter(engine, _crashed(night.settings, one), night.started)
-        if night.realm == LIVE:
-            source = night.source
-            look_at_feed(engine, source.facts, source.last_day(), night.started, link)
+    for market in night.markets if night.realm == LIVE else ():
+        with _never_in_the_way():  # a market that cannot be asked keeps nobody from looking at the others
+            look_at_feed(night.engine, market.facts, market.last_day(), night.started, link)
     send(night.settings, night.started)
 
 

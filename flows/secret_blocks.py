@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from nightdesk import settings as plain
 from nightdesk.concealment import conceal_logs, know
 from nightdesk.errors import BadSetting
-from nightdesk.settings import REFERENCE, Settings, know_secrets
+from nightdesk.settings import REFERENCE, MarketSettings, Settings, know_secrets
 
 _HOLDERS = ("store", "tracking", "source", "alerts")
 """Groups in which a value may be `prefect-secret://NAME`; the desk's own databases hold the blocks, and cannot."""
@@ -39,10 +39,18 @@ def with_secrets(settings: Settings) -> Settings:
         found = {key: _looked_up(f"{name}.{key}", value) for key, value in held.items()}
         if found != held:
             changed[name] = _checked(type(group), name, found)
+    markets = tuple(_market_with_secrets(number, one) for number, one in enumerate(settings.markets))
+    if markets != settings.markets:
+        changed["markets"] = markets
     whole = settings.model_copy(update=changed)
     know_secrets(whole)
     conceal_logs()
     return whole
+
+
+def _market_with_secrets(number: int, market: MarketSettings) -> MarketSettings:
+    place = f"markets.{number}.options"
+    return market.model_copy(update={"options": _looked_up(place, market.options)})
 
 
 def _checked(group: type[BaseModel], name: str, found: dict[str, Any]) -> BaseModel:

@@ -95,8 +95,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
     if summary.scores:
         out.print(_score_table(summary.scores, summary.walk_forward_as_of))
     out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(summary.serving)))
-    for horizon, symbols in summary.top:
-        out.print(f"Top at {horizon} days: {' '.join(symbols)}")
+    for market, horizon, symbols in summary.tops or [("", *one) for one in summary.top]:
+        out.print(f"Top at {horizon} days{f' in {market}' if market else ''}: {' '.join(symbols)}")
     out.print(f"Forecasts logged: {summary.forecasts:,}; earlier ones scored tonight: {summary.matured}")
     out.print(f"Report:  {summary.report}", soft_wrap=True)
     out.print(f"MLflow:  {summary.tracking} (mlflow ui --backend-store-uri {summary.tracking})", soft_wrap=True)
@@ -155,10 +155,15 @@ def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
     if rows.is_empty():
         raise UnknownName.among("symbol", symbol, ranking["symbol"].unique())
     served = {one.horizon: one for one in serving_on(_engine(settings), realm, newest.as_of)}
-    counts = dict(ranking.group_by("horizon").len().iter_rows())
+    among, close = ranking, f"the close of {newest.as_of}"
+    if "market" in ranking.columns:
+        market, day, currency = rows.select("market", "bar_date", "currency").row(0)
+        among = ranking.filter(market=market)
+        close = f"the close of {day} in {market} ({currency}), night of {newest.as_of}"
+    counts = dict(among.group_by("horizon").len().iter_rows())
     out = console()
     stale = "" if newest.status == PUBLISHED else f"  STALE: {newest.reason}"
-    out.print(f"{symbol} as of the close of {newest.as_of}{stale}")
+    out.print(f"{symbol} as of {close}{stale}", soft_wrap=True)
     table = [
         (
             str(row["horizon"]),

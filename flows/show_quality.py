@@ -10,8 +10,8 @@ from rich.table import Table
 from flows.show import console
 from nightdesk.errors import NothingThere
 from nightdesk.operations.night import Night
-from nightdesk.operations.quality_pages import quality_of, write_quality_pages
-from nightdesk.store.adjusted import panel_as_known
+from nightdesk.operations.panel import panel_of
+from nightdesk.operations.quality_pages import Quality, qualities_of, write_quality_pages
 from nightdesk.store.quarantine import HeldRow, Ruling
 from nightdesk.tables import DATE, SYMBOL
 
@@ -21,15 +21,19 @@ def show_quality(night: Night) -> None:
 
     Raises NothingThere where nothing was known then.
     """
-    source = night.source.facts.name
-    bars = panel_as_known(night.engine, night.source.facts, night.cutoff, night.as_of)
-    if bars.is_empty():
+    known = panel_of(night)
+    if known.is_empty():
+        source = night.source.facts.name
         raise NothingThere(f"checks need bars, got none of {source!r} known on {night.as_of}: run nightdesk nightly")
-    found = quality_of(night, bars)
-    counts = found.bars.findings.group_by("rule", "meaning", maintain_order=True).agg(pl.len())
-    held = found.bars.held.filter(state="held").height
-    out = console()
-    out.print(f"{bars.height:,} bars of {source} as known on {night.as_of}; {held:,} rows in quarantine")
+    for found in qualities_of(night, known):
+        _show_quality(night, found)
+
+
+def _show_quality(night: Night, found: Quality) -> None:
+    bars, out = found.bars, console()
+    counts = bars.findings.group_by("rule", "meaning", maintain_order=True).agg(pl.len())
+    held = bars.held.filter(state="held").height
+    out.print(f"{bars.bars:,} bars of {bars.source} as known on {night.as_of}; {held:,} rows in quarantine")
     rows = ((rule, f"{count:,}", meaning) for rule, meaning, count in counts.iter_rows())
     out.print(_table("Odd, but held back for nothing", ("rule", "findings", "meaning"), rows))
     if found.members is not None:

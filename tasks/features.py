@@ -7,7 +7,7 @@ import polars as pl
 from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
-from nightdesk.store.adjusted import panel_as_known
+from nightdesk.operations.panel import bars_of, decided_by, panel_of
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef, save_frame
 from nightdesk.tables import DATE
@@ -19,8 +19,8 @@ from tasks.stage import stage
 def panel(night: Night, ingested: Ingested) -> FrameRef:
     """Read all bars as they are known at tonight's cut-off, raw ones adjusted for the splits known then."""
     del ingested  # its content is part of this stage's key: new rows, new panel
-    bars = panel_as_known(night.engine, night.source.facts, night.cutoff, night.as_of)
-    if bars.filter(pl.col(DATE) == night.as_of).is_empty():
+    bars = panel_of(night)
+    if bars_of(night.source, bars).filter(pl.col(DATE) == night.as_of).is_empty():
         name = night.source.facts.name
         raise DataRefused(f"a night needs bars of its as-of day, got none of {night.as_of} from {name}: mend it")
     return save_frame(night.scratch, "panel", bars)
@@ -29,4 +29,5 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
 @stage("features")
 def features(night: Night, bars: FrameRef) -> FeatureTable:
     """Bring the feature store up to tonight."""
-    return build_features(night.features, bars.read())
+    known = bars.read()
+    return build_features(night.features, known, decided_by(night, known))

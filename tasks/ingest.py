@@ -7,23 +7,33 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.faults import reach
+from nightdesk.operations.intake import (
+    MarketIntake,
+    batch_of,
+    held_of,
+    last_asked,
+    last_expected,
+    named_file,
+    notes_together,
+    refuse_shared_symbols,
+)
 from nightdesk.operations.night import Night
 from nightdesk.operations.quality import bars_before, hour_notes, rebase_notes, rebases_in, thresholds_of
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
-from nightdesk.sessions import trading_days_before
+from nightdesk.sessions import trading_days, trading_days_before
+from nightdesk.sources import Source
 from nightdesk.store.files import content_of
 from nightdesk.store.inputs import (
-    batch_ending,
     last_loaded,
     load_actions,
     load_bars,
     load_membership,
-    quarantined,
 )
 from nightdesk.store.refs import FrameRef, save_frame
-from nightdesk.tables import CORPORATE_ACTIONS, DATE
+from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE
 from tasks.stage import nightly_task, stage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -48,74 +58,121 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What tonight's batch did: rows offered, rows new, what was noted; rows held by reason, over all known tonight."""
+    """What tonight's batch did: rows offered, rows new, what was noted; rows held by reason, over all known tonight.
+
+    Of several markets the sums, and each market's own in `markets`.
+    """
 
     content: str
     rows_in: int
     rows_new: int
     quarantined: tuple[tuple[str, int], ...]
     notes: tuple[tuple[str, int, str], ...]
+    markets: tuple[MarketIntake, ...] = ()
 
 
 @nightly_task("fetch")
-def fetch(night: Night) -> FrameRef:
-    """Fetch the bars that the store has not been offered yet, up to tonight, and what the source may have restated."""
-    return save_frame(night.scratch, "batch", night.source.bars(_asked_from(night), night.as_of))
+def fetch(night: Night) -> tuple[FrameRef, ...]:
+    """Fetch the bars that the store has not been offered yet, up to tonight, and what the source may have restated.
+
+    A batch for each market, the lead's first.
+    """
+    return tuple(_fetched(night, market) for market in night.markets)
 
 
 @nightly_task("check")
-def check(night: Night, batch: FrameRef) -> Checked:
-    """Check the batch; one past its thresholds stops the night here, with every finding at once."""
-    name, calendar = night.source.facts.name, night.source.facts.calendar
-    first, bars = _asked_from(night), batch.read()
-    days = night.days(night.source.first_day() if first is None else first)
+def check(night: Night, batches: tuple[FrameRef, ...]) -> tuple[Checked, ...]:
+    """Check each batch; one past its thresholds stops the night here, with every finding at once."""
+    frames = [one.read() for one in batches]
+    markets = list(zip(night.markets, frames, strict=True))
+    checked = tuple(_checked(night, market, batch) for market, batch in markets)
+    refuse_shared_symbols(night, {market.facts.name: batch for market, batch in markets})
+    return checked
+
+
+def _fetched(night: Night, market: Source) -> FrameRef:
+    first, last = _asked_from(night, market), last_asked(night, market)
+    bars = market.bars(first, last) if first is None or first <= last else pl.DataFrame(schema=BARS)
+    return save_frame(night.scratch, named_file(night, market, "batch"), bars)
+
+
+def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
+    name, calendar, newest = market.facts.name, market.facts.calendar, night.newest_of(market)
+    first = _asked_from(night, market)
+    from_day, last = market.first_day() if first is None else first, last_expected(night, market, bars)
+    days = trading_days(calendar, from_day, last) if last is not None and from_day <= last else []
     eve = None if first is None or bars.is_empty() else trading_days_before(calendar, first, 1)[0]
-    rebases = rebases_in(night, bars)
-    before = None if eve is None else bars_before(night, eve, bars, rebases)
+    rebases = rebases_in(night, market, bars)
+    before = None if eve is None else bars_before(night, market, eve, bars, rebases)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
-    actions = _actions(night)
+    actions = _actions(market, newest)
     verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before, actions=actions)
     refuse_unless_accepted(verdict)
-    good = save_frame(night.scratch, "good", verdict.good)
-    broken = save_frame(night.scratch, "broken", verdict.broken)
-    beside = (*rebase_notes(rebases), *(hour_notes(night, days[0]) if days else ()))
-    findings = (*verdict.findings, *beside)
-    told = save_frame(night.scratch, "actions", actions)
-    return Checked(content_of(name, night.as_of), good, broken, told, findings)
+    good = save_frame(night.scratch, named_file(night, market, "good"), verdict.good)
+    broken = save_frame(night.scratch, named_file(night, market, "broken"), verdict.broken)
+    told = save_frame(night.scratch, named_file(night, market, "actions"), actions)
+    beside = (*rebase_notes(rebases), *(hour_notes(market, days[0], days[-1]) if days else ()))
+    return Checked(content_of(name, night.as_of), good, broken, told, (*verdict.findings, *beside))
 
 
-def _asked_from(night: Night) -> dt.date | None:
+def _asked_from(night: Night, market: Source) -> dt.date | None:
     """The first day to ask for: the one after what was offered before, or as many trading days earlier as are restated.
 
     None asks for everything. A night whose batch was loaded, by itself before a kill or by a later one, has none.
     """
-    facts = night.source.facts
+    facts = market.facts
     loaded = last_loaded(night.engine, facts.name)
     if loaded is None:
         return None
     after = loaded + ONE_DAY
-    if after > night.as_of or not facts.restate_days:
+    if after > night.newest_of(market) or not facts.restate_days:
         return after
-    return max(trading_days_before(facts.calendar, after, facts.restate_days)[0], night.source.first_day())
+    return max(trading_days_before(facts.calendar, after, facts.restate_days)[0], market.first_day())
 
 
-def _actions(night: Night) -> pl.DataFrame:
-    """Corporate actions up to tonight, of raw bars alone: they are in the prices of others already."""
-    source = night.source
-    return source.actions(night.as_of) if source.facts.price_basis == "raw" else pl.DataFrame(schema=CORPORATE_ACTIONS)
+def _actions(market: Source, last: dt.date) -> pl.DataFrame:
+    """Corporate actions up to `last`, of raw bars alone: they are in the prices of others already."""
+    return market.actions(last) if market.facts.price_basis == "raw" else pl.DataFrame(schema=CORPORATE_ACTIONS)
 
 
 @stage("load")
-def load(night: Night, checked: Checked) -> Ingested:
-    """Load what was checked, in one transaction; say what tonight's batch brought."""
-    source, arrival = night.source, night.arrival()
-    load_membership(night.engine, source.membership(night.as_of), arrival)
+def load(night: Night, checked: tuple[Checked, ...]) -> Ingested:
+    """Load what was checked, each market's in one transaction; say what tonight's batches brought.
+
+    The lead's come last: where rows are known as observed, its own say from when on the night could decide.
+    """
+    for market, one in reversed(list(zip(night.markets, checked, strict=True))):
+        _loaded(night, market, one)
+    return _brought(night)
+
+
+def _loaded(night: Night, market: Source, checked: Checked) -> None:
+    arrival = night.arrival(market)
+    load_membership(night.engine, market.membership(night.newest_of(market)), arrival)
     load_actions(night.engine, checked.actions.read(), arrival)
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
-    batch = batch_ending(night.engine, source.facts.name, night.as_of)
-    held = quarantined(night.engine, source.facts.name, night.as_of, night.cutoff)
-    reasons = held.select(pl.col("reasons").str.split(",").explode().value_counts()).unnest("reasons")
-    counts = reasons.sort("count", "reasons", descending=[True, False]).rows()
-    return Ingested(batch.content, batch.rows_in, batch.rows_new, tuple(counts), batch.notes)
+    reach(f"loaded:{market.facts.name}")
+
+
+def _brought(night: Night) -> Ingested:
+    batches = [batch_of(night, market) for market in night.markets]
+    held = [held_of(night, market) for market in night.markets]
+    reasons = pl.concat(held).select(pl.col("reasons").str.split(",").explode().value_counts()).unnest("reasons")
+    counts = tuple(reasons.sort("count", "reasons", descending=[True, False]).rows())
+    (lead, *beside) = batches
+    if not beside:
+        return Ingested(lead.content, lead.rows_in, lead.rows_new, counts, lead.notes)
+    each = tuple(
+        MarketIntake(market.facts.name, batch.rows_in, batch.rows_new, rows.height)
+        for market, batch, rows in zip(night.markets, batches, held, strict=True)
+    )
+    return Ingested(
+        content_of([batch.content for batch in batches]),
+        sum(batch.rows_in for batch in batches),
+        sum(batch.rows_new for batch in batches),
+        counts,
+        notes_together(batches),
+        each,
+    )

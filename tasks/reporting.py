@@ -17,7 +17,7 @@ from nightdesk.concealment import without_password
 from nightdesk.home import Home
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.night import Night
-from nightdesk.operations.quality_pages import quality_of, write_quality_pages
+from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import PUBLISHED, Publication
@@ -27,7 +27,7 @@ from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forwar
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef
-from nightdesk.tables import HORIZON
+from nightdesk.tables import HORIZON, MARKET
 from tasks.ingest import Ingested
 from tasks.serving import Logged
 from tasks.stage import nightly_task, stage
@@ -81,6 +81,8 @@ class NightSummary:
     store: str
     tracking: str
     approvals: tuple[str, ...] = ()
+    tops: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    """Of several markets: market, horizon and the top of its own ranking; `top` is then the lead's."""
 
 
 @stage("report")
@@ -96,12 +98,13 @@ def report(
 ) -> Page:
     """Write the morning report, and the quality pages beside it."""
     del matured  # its content is part of this stage's key
-    intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes)
+    intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes, ingested.markets)
     ranking = _ranking(night, publication)
     html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
     write_page(path, html)
-    write_quality_pages(night, quality_of(night, bars.read()))
+    for found in qualities_of(night, bars.read()):
+        write_quality_pages(night, found)
     return Page(content_of(html), str(path))
 
 
@@ -120,6 +123,8 @@ def summarise(
     """Sum the night up; with a Prefect run around it, the summary is an artifact of that run too."""
     walked = newest_walk_forward(night.engine, night.realm, night.as_of)
     shown = walked.select(SCORE_COLUMNS)
+    tops = _tops(_ranking(night, publication), night.settings.top)
+    lead = night.source.facts.name
     summary = NightSummary(
         night.realm,
         night.as_of,
@@ -134,13 +139,14 @@ def summarise(
         walked["as_of"].max(),  # type: ignore[arg-type]
         tuple(Score(**row) for row in shown.iter_rows(named=True)),
         served.models,
-        _top(_ranking(night, publication), night.settings.top),
+        tuple((horizon, symbols) for market, horizon, symbols in tops if market in ("", lead)),
         matured.rows,
         forecasts.rows,
         page.path,
         without_password(night.engine.url.render_as_string(hide_password=True)),
         without_password(night.tracking.uri),
         served.approvals,
+        tuple(one for one in tops if one[0]),
     )
     if FlowRunContext.get() is not None:
         try:
@@ -225,15 +231,18 @@ RANKING = {
 }
 
 
-def _top(ranking: pl.DataFrame, count: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    head = ranking.filter(pl.col("rank") <= count).group_by(HORIZON, maintain_order=True).agg("symbol")
-    return tuple((horizon, tuple(symbols)) for horizon, symbols in head.iter_rows())
+def _tops(ranking: pl.DataFrame, count: int) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
+    """Market (none of a desk of one), horizon and the best symbols of each ranking."""
+    named = ranking if MARKET in ranking.columns else ranking.with_columns(pl.lit("").alias(MARKET))
+    head = named.filter(pl.col("rank") <= count).group_by(MARKET, HORIZON, maintain_order=True).agg("symbol")
+    return tuple((market, horizon, tuple(symbols)) for market, horizon, symbols in head.iter_rows())
 
 
 def _markdown(summary: NightSummary) -> str:
     served = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in summary.serving)
     asked = "".join(f"Approval at {one}.\n\n" for one in summary.approvals)
-    top = "\n".join(f"- {horizon} days: {', '.join(symbols)}" for horizon, symbols in summary.top)
+    tops = summary.tops or tuple(("", horizon, symbols) for horizon, symbols in summary.top)
+    top = "\n".join(f"- {f'{market}, ' if market else ''}{days} days: {', '.join(best)}" for market, days, best in tops)
     return (
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "

@@ -8,9 +8,9 @@ import polars as pl
 
 from nightdesk.errors import NothingServed
 from nightdesk.faults import reach
-from nightdesk.monitoring.matured import score_matured
 from nightdesk.operations import serving
 from nightdesk.operations.night import Night
+from nightdesk.operations.panel import closes_of, matured_tonight
 from nightdesk.operations.serving import Proposed, Served
 from nightdesk.operations.training import Tested
 from nightdesk.promotion.approval import told
@@ -22,7 +22,6 @@ from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of, frame_content
 from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores, scores
 from nightdesk.store.refs import FrameRef
-from nightdesk.tables import CLOSE, DATE, SYMBOL
 from tasks.stage import stage
 
 
@@ -38,9 +37,7 @@ class Logged:
 def mature(night: Night, bars: FrameRef) -> Logged:
     """Score the forecasts whose exit price is known tonight."""
     waiting = awaiting(night.engine, night.realm, night.as_of)
-    panel = bars.read()
-    found = score_matured(waiting, panel, night.days(panel[DATE].min()), night.realm)  # type: ignore[arg-type]
-    log_scores(night.engine, found)
+    log_scores(night.engine, matured_tonight(night, waiting, bars.read()))
     # Read back: killed after the log was written, a second start finds nothing left to score, and says the same.
     scored = scores(night.engine, night.realm, night.as_of).filter(pl.col("scored_on") == night.as_of)
     return Logged(frame_content(scored), scored.height)
@@ -94,7 +91,6 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> Logged:
 def publish(night: Night, bars: FrameRef, logged: Logged, served: Served) -> Publication:
     """Publish the ranking, or refuse with the reasons."""
     del logged  # its content is part of this stage's key
-    closes = bars.read().filter(pl.col(DATE) == night.as_of).select(SYMBOL, CLOSE)
-    ranked = ranking(forecasts_of(night.engine, night.realm, night.as_of), closes)
+    ranked = ranking(forecasts_of(night.engine, night.realm, night.as_of), closes_of(night, bars.read()))
     models = [{key: value for key, value in asdict(one).items() if key != "version"} for one in served.models]
     return write_publication(night.home.published, night.realm, night.as_of, ranked, models, ())

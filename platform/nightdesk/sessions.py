@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import lru_cache
 
 import exchange_calendars as xc
@@ -16,7 +17,10 @@ _FIRST = dt.date(1990, 1, 1)
 @lru_cache(maxsize=8)
 def _calendar(code: str) -> xc.ExchangeCalendar:
     check_calendar(code)
-    return xc.get_calendar(code, start=str(_FIRST))
+    try:
+        return xc.get_calendar(code, start=str(_FIRST))
+    except ValueError:  # a calendar that is known only from later on, like Tokyo's
+        return xc.get_calendar(code, start=type(xc.get_calendar(code)).bound_min())
 
 
 def trading_days(code: str, first: dt.date, last: dt.date) -> list[dt.date]:
@@ -84,6 +88,27 @@ def session_spans(code: str, first: dt.date, last: dt.date) -> list[tuple[dt.dat
 def time_zone(code: str) -> str:
     """The name of the time zone in which exchange `code` lives, such as America/New_York."""
     return str(_calendar(code).tz)
+
+
+def newest_closed(code: str, moments: Sequence[dt.datetime], lag: dt.timedelta) -> list[dt.date | None]:
+    """For each of `moments` (UTC, aware), the newest trading day whose close plus `lag` is not after it.
+
+    None before the calendar begins.
+    """
+    calendar = _calendar(code)
+    found = calendar.closes.searchsorted([pd.Timestamp(moment - lag) for moment in moments], side="right")
+    return [calendar.sessions[position - 1].date() if position else None for position in found]
+
+
+def next_opened(code: str, moments: Sequence[dt.datetime]) -> list[dt.date | None]:
+    """For each of `moments` (UTC, aware), the first trading day whose open is not before it.
+
+    None after the calendar ends, about a year ahead.
+    """
+    calendar = _calendar(code)
+    found = calendar.opens.searchsorted([pd.Timestamp(moment) for moment in moments], side="left")
+    sessions = calendar.sessions
+    return [sessions[position].date() if position < len(sessions) else None for position in found]
 
 
 def check_calendar(code: str) -> None:

@@ -37,7 +37,7 @@ _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"]*")
 REFERENCE = "prefect-secret://"
 """How a value begins that names a secret block of Prefect's in the place of the secret itself; flows look it up."""
 
-_SECRET_GROUPS = ("alerts", "store", "tracking", "source")
+_SECRET_GROUPS = ("alerts", "store", "tracking", "source", "markets")
 """Groups whose values may hold secrets: what does not hold there is told without its value."""
 
 _NOT_SETTINGS = ("config", "root", "started_by", "desk")
@@ -52,6 +52,16 @@ class SourceSettings(_Group):
     """Where bars come from."""
 
     name: str = Field("sample", description="Source of bars: a name from the registry of sources")
+    options: dict[str, Any] = Field({}, repr=False, description="Options of that source, as its factory takes them")
+
+
+class MarketSettings(_Group):
+    """A market beside the lead, on its own calendar and in its own currency."""
+
+    name: str = Field(
+        pattern="^[a-z][a-z0-9-]{0,31}$", description="What it is called: its rows are kept under that name"
+    )
+    source: str = Field(description="Source of its bars: a name from the registry of sources")
     options: dict[str, Any] = Field({}, repr=False, description="Options of that source, as its factory takes them")
 
 
@@ -110,7 +120,7 @@ class UniverseSettings(_Group):
         "all",
         description="all: every symbol with bars; members: of the newest lists known; top_n: by money traded",
     )
-    n: int = Field(500, ge=1, le=100_000, description="Symbols of rule top_n")
+    n: int = Field(500, ge=1, le=100_000, description="Symbols of rule top_n, in each market")
     window: int = Field(
         1000, ge=1, le=10_000, description="Trading days up to the as-of day over which rule top_n adds money traded"
     )
@@ -216,6 +226,9 @@ class Settings(BaseSettings):
     horizons: tuple[Horizon, ...] = Field((5, 20, 60), description="Forecast horizons, in trading days, 1 to 60")
     top: int = Field(10, ge=1, le=500, description="Length of the ranking shown in summary and report")
     source: SourceSettings = SourceSettings()
+    markets: tuple[MarketSettings, ...] = Field(
+        (), description="Markets beside the source's own, which leads: name, source and options of each"
+    )
     store: StoreSettings = StoreSettings()
     quality: QualitySettings = QualitySettings()
     universe: UniverseSettings = UniverseSettings()
@@ -232,6 +245,14 @@ class Settings(BaseSettings):
         if not horizons:
             raise ValueError("at least one horizon is needed")
         return tuple(sorted(set(horizons)))
+
+    @field_validator("markets")
+    @classmethod
+    def _named_once(cls, markets: tuple[MarketSettings, ...]) -> tuple[MarketSettings, ...]:
+        names = [market.name for market in markets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each market must have a name of its own: {', '.join(twice)} is there twice")
+        return markets
 
     @classmethod
     def settings_customise_sources(
@@ -280,7 +301,8 @@ def know_secrets(settings: Settings) -> None:
     urls = (settings.store.url, settings.tracking.uri, settings.servers.prefect_database)
     for url in filter(None, (*urls, settings.servers.mlflow_database)):
         know_url(url)
-    know_mapping(settings.source.options)
+    for options in (settings.source.options, *(market.options for market in settings.markets)):
+        know_mapping(options)
     for channel in settings.alerts.urls:
         know(*_secret_parts(channel.get_secret_value()))
     # Some other program's variable may be called so and hold an ordinary word: of those, only long ones.

@@ -26,6 +26,9 @@ VALUE: Final = "value"
 SPLIT: Final = "split"
 DIVIDEND: Final = "dividend"
 HORIZON: Final = "horizon"
+MARKET: Final = "market"
+CURRENCY: Final = "currency"
+BAR_DATE: Final = "bar_date"
 MODEL: Final = "model"
 SCORE: Final = "score"
 FORWARD_RETURN: Final = "forward_return"
@@ -60,6 +63,16 @@ INTRADAY_BARS: Final[Mapping[str, pl.DataType]] = {
 }
 """Bars of hours or minutes inside their exchange's session: `date` is its trading day, `start` the instant at which the
 bar begins; `fault` says what makes it unusable, null for a sound one. Sorted by symbol and start."""
+
+DECIDED: Final[Mapping[str, pl.DataType]] = {
+    MARKET: pl.String(),
+    DATE: pl.Date(),
+    BAR_DATE: pl.Date(),
+    "entry_date": pl.Date(),
+}
+"""What a night of several markets decides on, a row a market and night: `date` is the night's, a trading day of the
+lead; `bar_date` the market's own newest trading day known then, `entry_date` its own first open that a decision of that
+night can still be filled at. Sorted by market and date; `bar_date` never falls within a market."""
 
 MEMBERSHIP: Final[Mapping[str, pl.DataType]] = {
     "index_name": pl.String(),

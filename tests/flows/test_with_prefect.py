@@ -174,6 +174,11 @@ def test_secrets_come_from_prefects_blocks_and_go_nowhere_else(
     [
         ("NIGHTDESK_STORE__URL", "prefect-secret://no-such", "store.url must name a secret block .* got 'no-such'"),
         ("NIGHTDESK_SOURCE__OPTIONS", '{"seed": "prefect-secret://gone"}', "source.options.seed must .* got 'gone'"),
+        (
+            "NIGHTDESK_MARKETS",
+            '[{"name": "b3", "source": "files", "options": {"folder": "prefect-secret://away"}}]',
+            "markets.0.options.folder must .* got 'away'",
+        ),
         ("NIGHTDESK_ALERTS__URLS", '["prefect-secret://no-channel"]', "alerts must hold .*a URL that Apprise knows"),
     ],
 )

@@ -98,3 +98,21 @@ def test_missing_is_nan_and_the_columns_are_the_recipes() -> None:
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, [[np.nan, np.nan], [-2.0, 2.0]])
+
+
+def test_labels_of_several_markets_are_ranked_within_their_own_and_one_alone_is_left_out() -> None:
+    day, symbols = dt.date(2020, 1, 2), ["A", "B", "C", "PETR4.SA", "VALE3.SA", "BTC/USD"]
+    features = pl.DataFrame({"symbol": symbols, "date": [day] * 6, "f": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    labels = pl.DataFrame(
+        {
+            "symbol": symbols,
+            "date": [day] * 6,
+            "horizon": [5] * 6,
+            "forward_return": [0.01, 0.03, 0.02, -0.5, 0.5, 9.0],
+            "market": ["us", "us", "us", "b3", "b3", "crypto"],
+        }
+    )
+    training = training_set(features, labels, 5, ["f"], [day])
+    assert training.features[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert training.target.tolist() == pytest.approx([-1 / 3, 1 / 3, 0.0, -0.25, 0.25])
+    assert training.weight.tolist() == [1.0] * 5

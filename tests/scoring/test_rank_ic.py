@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from nightdesk.errors import BadInput
-from nightdesk.scoring.rank_ic import daily_ic, daily_rank_ic
+from nightdesk.scoring.rank_ic import daily_ic, daily_rank_ic, rank_ic_within_markets
 
 FIRST = dt.date(2020, 1, 1)
 
@@ -90,3 +90,36 @@ def test_ten_symbols_in_order_are_one() -> None:
 def test_names_the_column_that_is_missing() -> None:
     with pytest.raises(BadInput, match="must hold model, forward_return, got date, score"):
         daily_rank_ic(pl.DataFrame({"date": [], "score": []}), by=("model",))
+
+
+def of_markets(**sizes: int) -> pl.DataFrame:
+    """One day of markets, each with its own random scores and outcomes; those of `b3` are a hundred times as large."""
+    random = np.random.default_rng(8)
+    parts = []
+    for name, count in sizes.items():
+        noise = random.normal(size=(2, count)) * (100.0 if name == "b3" else 1.0)
+        columns = {"score": noise[0], "forward_return": noise[0] + noise[1], "market": [name] * count}
+        parts.append(pl.DataFrame(columns).with_columns(date=dt.date(2020, 1, 2)))
+    return pl.concat(parts)
+
+
+def test_within_markets_it_is_the_mean_of_theirs_by_their_symbols_and_the_smallest_take_no_part() -> None:
+    frame = of_markets(us=40, b3=12, crypto=3)
+    own = {name: daily_rank_ic(frame.filter(market=name))["rank_ic"][0] for name in ("us", "b3", "crypto")}
+    assert own["crypto"] is None
+    found = rank_ic_within_markets(frame)
+    assert found.columns == ["date", "rank_ic", "symbols"]
+    assert found["symbols"].to_list() == [52]
+    assert found["rank_ic"][0] == pytest.approx((40 * own["us"] + 12 * own["b3"]) / 52)
+    # Another currency or a wilder market changes nothing: no symbol is compared to one of another market.
+    scaled = pl.when(market="us").then(pl.col("forward_return") / 5.2).otherwise("forward_return")
+    assert rank_ic_within_markets(frame.with_columns(scaled.alias("forward_return"))).equals(found)
+
+
+def test_within_markets_it_is_null_where_none_is_defined_and_plain_without_markets() -> None:
+    assert rank_ic_within_markets(of_markets(b3=9, crypto=3))["rank_ic"].to_list() == [None]
+    frame = of_markets(us=40).drop("market")
+    assert rank_ic_within_markets(frame).equals(daily_rank_ic(frame))
+    by = frame.with_columns(model=pl.lit("m"), market=pl.lit("us"))
+    expected = daily_rank_ic(frame.with_columns(model=pl.lit("m")), ["model"])
+    assert rank_ic_within_markets(by, ["model"]).equals(expected)

@@ -13,8 +13,8 @@ from nightdesk.models import family
 from nightdesk.models.baselines import ranked
 from nightdesk.models.recipe import Fitted, Recipe
 from nightdesk.models.training_set import feature_columns, to_matrix, training_set
-from nightdesk.scoring.rank_ic import daily_rank_ic
-from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, SCORE, SYMBOL
+from nightdesk.scoring.rank_ic import daily_rank_ic, rank_ic_within_markets
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,14 @@ class FoldFit:
 
 @dataclass(frozen=True, slots=True)
 class WalkForward:
-    """Daily rank IC out of sample (columns date, rank_ic, symbols) and the fits behind it."""
+    """Daily rank IC out of sample (columns date, rank_ic, symbols) and the fits behind it.
+
+    Of several markets it is that within markets, and `markets` has each market's own: market, date, rank_ic, symbols.
+    """
 
     daily: pl.DataFrame
     fits: tuple[FoldFit, ...]
+    markets: pl.DataFrame | None = None
 
 
 def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, plan: Plan) -> tuple[Fitted, int]:
@@ -70,22 +74,24 @@ def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, p
     labels
         As `labels.forward.forward_returns` gives them, `plan.horizon` among the horizons.
     """
-    fits, scored = [], []
+    fits, scored, met = [], [], []
     for fold in plan.blocks():
         fitted, rows = _fit(features, labels, recipe, plan, fold.train_days, fold.test_days[0])
         test = features.filter(pl.col(DATE).is_between(fold.test_days[0], fold.test_days[-1]))
         score = fitted.predict(to_matrix(test, feature_columns(features, recipe.features)))
-        daily = _daily(test.select(SYMBOL, DATE, pl.Series(SCORE, score)), labels, plan.horizon)
+        met.append(_met(test.select(SYMBOL, DATE, pl.Series(SCORE, score)), labels, plan.horizon))
+        daily = rank_ic_within_markets(met[-1])
         fits.append(_fold_fit(fold, rows, daily))
         scored.append(daily)
-    return WalkForward(pl.concat(scored), tuple(fits))
+    return WalkForward(pl.concat(scored), tuple(fits), _by_market(pl.concat(met)))
 
 
 def walk_forward_ranking(features: pl.DataFrame, labels: pl.DataFrame, name: str, plan: Plan) -> WalkForward:
     """Score the ranking baseline `name` on the same test days; it is not fitted."""
     blocks = plan.blocks()
     test = features.filter(pl.col(DATE).is_between(blocks[0].test_days[0], blocks[-1].test_days[-1]))
-    return WalkForward(_daily(ranked(name, test), labels, plan.horizon), ())
+    met = _met(ranked(name, test), labels, plan.horizon)
+    return WalkForward(rank_ic_within_markets(met), (), _by_market(met))
 
 
 def _fit(
@@ -104,9 +110,15 @@ def _fit(
     return fitted, len(training.target)
 
 
-def _daily(scores: pl.DataFrame, labels: pl.DataFrame, horizon: int) -> pl.DataFrame:
-    wanted = labels.filter(pl.col(HORIZON) == horizon).select(SYMBOL, DATE, FORWARD_RETURN)
-    return daily_rank_ic(scores.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL))
+def _met(scores: pl.DataFrame, labels: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """Scores beside what came of them."""
+    among = [MARKET] if MARKET in labels.columns else []
+    wanted = labels.filter(pl.col(HORIZON) == horizon).select(SYMBOL, DATE, FORWARD_RETURN, *among)
+    return scores.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
+
+
+def _by_market(met: pl.DataFrame) -> pl.DataFrame | None:
+    return daily_rank_ic(met, [MARKET]) if MARKET in met.columns else None
 
 
 def _fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:

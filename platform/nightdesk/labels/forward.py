@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from nightdesk.labels.columns import DELISTED, ENTRY_DATE, EXIT_DATE, KNOWN_DATE
 from nightdesk.labels.exits import Market, market, scheduled_exits
-from nightdesk.labels.wide import Wide, spread
+from nightdesk.labels.wide import IntArray, Wide, spread
 from nightdesk.scoring.checks import check_horizons
-from nightdesk.tables import CLOSE, DATE, FORWARD_RETURN, HORIZON, OPEN, SYMBOL
+from nightdesk.tables import BAR_DATE, CLOSE, DATE, FORWARD_RETURN, HORIZON, OPEN, SYMBOL
+
+_ROW: Final = "__row__"
+_ENTRY: Final = "__entry__"
 
 
 def forward_returns(bars: pl.DataFrame, days: Sequence[dt.date], horizons: Sequence[int]) -> pl.DataFrame:
@@ -50,17 +54,71 @@ def forward_returns(bars: pl.DataFrame, days: Sequence[dt.date], horizons: Seque
     check_horizons(horizons)
     wide = spread(bars, days, (OPEN, CLOSE))
     prices = market(wide)
-    return pl.concat([_labels(wide, prices, horizon) for horizon in horizons])
+    decided = wide.bars.select(SYMBOL, DATE)
+    return pl.concat([_labels(wide, prices, horizon, decided, wide.symbol, wide.position + 1) for horizon in horizons])
 
 
-def _labels(wide: Wide, prices: Market, horizon: int) -> pl.DataFrame:
-    rows = np.flatnonzero(wide.position + 1 + horizon < len(wide.days))
-    symbol, entry = wide.symbol[rows], wide.position[rows] + 1
+def decided_returns(
+    bars: pl.DataFrame, days: Sequence[dt.date], horizons: Sequence[int], decided: pl.DataFrame
+) -> pl.DataFrame:
+    """Label what nights of another calendar decided on: bars of one market beside the lead of several.
+
+    A decision is filled at the first open of the market's own that comes after it, which need not be the one after its
+    bar: the day that is under way at the decision has opened already. The exit is `horizon` trading days of the
+    market's own later.
+
+    Parameters
+    ----------
+    bars
+        `tables.BARS` of one market, as known at the as-of night; columns symbol, date, open, close are read.
+    days
+        The market's own trading days, from its first bar or before to the newest that the as-of night knows.
+    horizons
+        Trading days held, each 1 to 60.
+    decided
+        `tables.DECIDED` of that market, by date, up to the as-of night.
+
+    Returns
+    -------
+    pl.DataFrame
+        As `forward_returns`, but for `date`, the night of the decision, and `known_date`, the first night that knows
+        the label; `entry_date` and `exit_date` are the market's own days. Labels that no night knows yet are absent.
+
+    Raises
+    ------
+    BadInput, BadDate
+        As `forward_returns`.
+    """
+    check_horizons(horizons)
+    wide = spread(bars, days, (OPEN, CLOSE))
+    prices = market(wide)
+    nights = decided.select(pl.col(DATE), pl.col(BAR_DATE), pl.col(ENTRY_DATE).alias(_ENTRY)).drop_nulls(BAR_DATE)
+    met = (
+        wide.bars.select(SYMBOL, pl.col(DATE).alias(BAR_DATE))
+        .with_row_index(_ROW)
+        .join(nights, on=BAR_DATE, how="inner", maintain_order="left_right")
+    )
+    symbol = wide.symbol[met[_ROW].to_numpy()]
+    # An entry still to come stands behind the last day: no label of it has matured.
+    entry = np.searchsorted(wide.days, met[_ENTRY].fill_null(dt.date.max).to_numpy())
+    rows = met.select(SYMBOL, DATE)
+    labels = pl.concat([_labels(wide, prices, horizon, rows, symbol, entry) for horizon in horizons])
+    first = np.searchsorted(nights[BAR_DATE].to_numpy(), labels[KNOWN_DATE].to_numpy())
+    known = labels.filter(pl.Series(first < nights.height))
+    return known.with_columns(nights[DATE].gather(first[first < nights.height]).alias(KNOWN_DATE))
+
+
+def _labels(
+    wide: Wide, prices: Market, horizon: int, decided: pl.DataFrame, symbol: IntArray, entry: IntArray
+) -> pl.DataFrame:
+    """Labels of what was `decided` (symbol, date), of the row `symbol` and filled at position `entry`."""
+    rows = np.flatnonzero(entry + horizon < len(wide.days))
+    symbol, entry = symbol[rows], entry[rows]
     exits = scheduled_exits(prices, symbol, entry, entry + horizon)
     settled = exits.known < len(wide.days)
     rows, entry, known = rows[settled], entry[settled], exits.known[settled]
     growth = exits.price[settled] / prices.opens[symbol[settled], entry]
-    return wide.bars.select(SYMBOL, DATE)[rows].with_columns(
+    return decided[rows].with_columns(
         pl.lit(horizon, pl.Int32).alias(HORIZON),
         pl.Series(ENTRY_DATE, wide.days[entry]),
         pl.Series(EXIT_DATE, wide.days[entry + horizon]),

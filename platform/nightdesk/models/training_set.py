@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from nightdesk.models.recipe import Matrix, Training
-from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, SYMBOL
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SYMBOL
 
 
 def feature_columns(features: pl.DataFrame, wanted: Sequence[str]) -> list[str]:
@@ -35,19 +35,24 @@ def training_set(
 
     The target is the label's rank among the symbols of its date, from -0.5 to 0.5: it says which symbol does better,
     which is what a ranking is scored by, and no single wild return can bend the fit. Each date has the same weight.
+    Labels with a column `market` are ranked within their own market; one alone in its market on a date is left out.
     """
     wanted = pl.DataFrame({DATE: sorted(days)}, schema={DATE: pl.Date})
+    among = [MARKET] if MARKET in labels.columns else []
     labelled = (
         labels.filter(pl.col(HORIZON) == horizon, pl.col(FORWARD_RETURN).is_not_null())
-        .select(SYMBOL, DATE, FORWARD_RETURN)
+        .select(SYMBOL, DATE, FORWARD_RETURN, *among)
         .join(wanted, on=DATE, how="semi")
     )
-    rows = (
-        features.join(labelled, on=[SYMBOL, DATE], how="inner")
-        .sort(DATE, SYMBOL)
-        .with_columns(count=pl.len().over(DATE), rank=pl.col(FORWARD_RETURN).rank("average").over(DATE))
+    rows = features.join(labelled, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
+    if among:
+        rows = rows.filter(pl.len().over(DATE, *among) > 1)
+    ranked = rows.select(
+        rank=pl.col(FORWARD_RETURN).rank("average").over(DATE, *among),
+        among=pl.len().over(DATE, *among),
+        count=pl.len().over(DATE),
     )
-    target = rows.select((pl.col("rank") - 0.5) / pl.col("count") - 0.5).to_series().to_numpy()
-    weight = rows.select(1.0 / pl.col("count")).to_series().to_numpy()
+    target = ranked.select((pl.col("rank") - 0.5) / pl.col("among") - 0.5).to_series().to_numpy()
+    weight = ranked.select(1.0 / pl.col("count")).to_series().to_numpy()
     scale = len(weight) / weight.sum() if len(weight) else 1.0
     return Training(to_matrix(rows, columns), np.asarray(target, dtype=np.float64), weight * scale)

@@ -9,8 +9,8 @@ import polars as pl
 
 from nightdesk.labels.exits import GONE_AFTER
 from nightdesk.labels.forward import forward_returns
-from nightdesk.scoring.rank_ic import daily_rank_ic
-from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MODEL, SYMBOL
+from nightdesk.scoring.rank_ic import rank_ic_within_markets
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, MODEL, SYMBOL
 
 
 def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], realm: str) -> pl.DataFrame:
@@ -45,12 +45,49 @@ def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.d
         on=[SYMBOL, DATE, HORIZON],
         how="left",
     )
-    met = met.filter(_settled(days))
-    groups = (HORIZON, MODEL, "served", "exit_date")
+    return _scored(met.filter(_settled(days)), days[-1], realm)
+
+
+def score_matured_markets(
+    waiting: pl.DataFrame, labels: pl.DataFrame, exits: pl.DataFrame, tonight: dt.date, realm: str
+) -> pl.DataFrame:
+    """Score forecasts of several markets, a night once the labels of all its markets have matured by `tonight`.
+
+    Parameters
+    ----------
+    waiting
+        As for `score_matured`, with a column market; a symbol whose market is null (its market was taken off the desk)
+        takes no part.
+    labels
+        symbol, date, horizon, forward_return, known_date of those nights, as `labels.forward` gives them.
+    exits
+        market, date, horizon, exit_date (the market's own), over (whether so long ago that no later label can come):
+        a row for each night and horizon whose exit day has come.
+    tonight, realm
+        Where the rows that come out belong.
+
+    Returns
+    -------
+    DataFrame
+        As `score_matured`: rank_ic within markets, exit_date the last of theirs.
+    """
+    places = pl.col(HORIZON).cast(pl.Int64)
+    placed = (
+        waiting.rename({"as_of": DATE})
+        .drop_nulls(MARKET)
+        .join(exits.with_columns(places), on=[MARKET, DATE, HORIZON], how="left")
+        .join(labels.select(SYMBOL, DATE, places, FORWARD_RETURN, "known_date"), on=[SYMBOL, DATE, HORIZON], how="left")
+    )
+    settled = pl.col("exit_date").is_not_null() & (pl.col("known_date").is_not_null() | pl.col("over"))
+    ready = placed.filter(settled.all().over(DATE, HORIZON)).with_columns(pl.col("exit_date").max().over(DATE, HORIZON))
+    return _scored(ready, tonight, realm)
+
+
+def _scored(ready: pl.DataFrame, tonight: dt.date, realm: str) -> pl.DataFrame:
     return (
-        daily_rank_ic(met, by=groups)
+        rank_ic_within_markets(ready, by=(HORIZON, MODEL, "served", "exit_date"))
         .rename({DATE: "as_of"})
-        .with_columns(realm=pl.lit(realm), scored_on=pl.lit(days[-1]), symbols=pl.col("symbols").cast(pl.Int64))
+        .with_columns(realm=pl.lit(realm), scored_on=pl.lit(tonight), symbols=pl.col("symbols").cast(pl.Int64))
         .sort("as_of", HORIZON, MODEL)
     )
 

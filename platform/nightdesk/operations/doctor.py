@@ -24,10 +24,10 @@ from nightdesk.models import family, recipe
 from nightdesk.models.artifacts import registered_models
 from nightdesk.models.reaching import ask_server
 from nightdesk.operations.environment import QUIET
+from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, tracking_of
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import Settings
-from nightdesk.sources import open_source
 from nightdesk.store.approvals import waiting
 from nightdesk.store.database import connect, schema_version
 from nightdesk.store.decisions import serving_on, unconfirmed
@@ -114,10 +114,8 @@ def _telemetry() -> str:
 
 
 def _source(settings: Settings, now: dt.datetime) -> str:
-    source = open_source(settings.source.name, **settings.source.options)
-    return (
-        f"{source.facts.name}, bars from {source.first_day()} to {source.last_day()}, asked at {now:%Y-%m-%d %H:%M} UTC"
-    )
+    found = [f"{one.facts.name}, bars from {one.first_day()} to {one.last_day()}" for one in open_markets(settings)]
+    return f"{'; '.join(found)}, asked at {now:%Y-%m-%d %H:%M} UTC"
 
 
 def _recipes(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.code import code_version
+from nightdesk.operations.markets import newest_known, open_markets
 from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
 from nightdesk.settings import Settings
 from nightdesk.sources import Source, open_source
@@ -98,8 +99,29 @@ class Night:
 
     @property
     def source(self) -> Source:
-        """Where its bars come from."""
+        """Where its bars come from; of several markets the lead's, whose calendar decides the nights."""
         return open_source(self.settings.source.name, **self.settings.source.options)
+
+    @property
+    def markets(self) -> tuple[Source, ...]:
+        """Where the bars of every market come from, the lead first."""
+        return open_markets(self.settings)
+
+    def newest_of(self, market: Source) -> dt.date:
+        """The newest trading day of `market` that it may know: its own date, or, of one beside the lead, by the rule.
+
+        Raises BadDate where that market's calendar begins later.
+        """
+        lead = self.source.facts
+        if market.facts.name == lead.name:
+            return self.as_of
+        day = newest_known(lead, market.facts, self.as_of)
+        if day is None:
+            raise BadDate(
+                f"market {market.facts.name!r} must have a trading day of {market.facts.calendar} before the night, "
+                f"got none before {self.as_of}: choose a later date"
+            )
+        return day
 
     @property
     def cutoff(self) -> dt.datetime:
@@ -117,9 +139,12 @@ class Night:
         came = first_known(self.engine, facts.name, self.as_of) if facts.basis == OBSERVED else None
         return max(by_rule, came or by_rule)
 
-    def arrival(self) -> Arrival:
-        """How tonight's rows arrive; the first batch of a source is a declared load of history, known by its rule."""
-        facts = self.source.facts
+    def arrival(self, market: Source | None = None) -> Arrival:
+        """How tonight's rows of `market` (None: the lead) arrive.
+
+        The first batch of a source is a declared load of history, known by its rule.
+        """
+        facts = (market or self.source).facts
         history = facts.basis == OBSERVED and last_loaded(self.engine, facts.name) is None
         basis = RULE if history else facts.basis
         return Arrival(facts.name, facts.calendar, facts.publication_lag, basis, self.started)
@@ -127,6 +152,11 @@ class Night:
     def days(self, first: dt.date) -> list[dt.date]:
         """Trading days from `first` to tonight."""
         return trading_days(self.source.facts.calendar, first, self.as_of)
+
+    def days_of(self, market: Source, first: dt.date) -> list[dt.date]:
+        """Trading days of `market` from `first` to its newest that tonight may know; none where that is before."""
+        last = self.newest_of(market)
+        return trading_days(market.facts.calendar, first, last) if first <= last else []
 
     def plan(self, first: dt.date, horizon: int) -> Plan:
         """How tonight's models are fitted and tested at `horizon`, on data from `first` on."""
@@ -167,7 +197,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
 
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
-    test block would begin before a label has matured.
+    test block would begin before a label has matured, or markets do not go together.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -176,7 +206,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
         raise BadSetting(
             f"training.first_train must be above the longest horizon of {longest} days, got {first_train}: raise it"
         )
-    source = open_source(settings.source.name, **settings.source.options)
+    source = open_markets(settings)[0]
     calendar = source.facts.calendar
     newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))
     day = newest if as_of is None else as_of

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from nightdesk.errors import BadInput
 from nightdesk.home import Home
+from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import Night
 from nightdesk.quality.bars import check_bars
 from nightdesk.quality.finding import Finding
@@ -19,7 +20,7 @@ from nightdesk.quality.hours import hour_findings
 from nightdesk.quality.thresholds import Thresholds
 from nightdesk.sessions import session_spans, trading_days
 from nightdesk.settings import QualitySettings, Settings
-from nightdesk.sources import Source, open_source
+from nightdesk.sources import Source
 from nightdesk.sources.source import IntradaySource
 from nightdesk.store import quarantine
 from nightdesk.store.database import open_store
@@ -46,23 +47,22 @@ def thresholds_of(limits: QualitySettings) -> Thresholds:
     )
 
 
-def rebases_in(night: Night, batch: pl.DataFrame) -> pl.DataFrame:
-    """What `batch` (as it came: faults left in) shows to be a rebased history: `store.rebasing.REBASES`."""
+def rebases_in(night: Night, source: Source, batch: pl.DataFrame) -> pl.DataFrame:
+    """What `batch` of `source` (as it came: faults left in) shows to be a rebased history: `store.rebasing.REBASES`."""
     if dict(batch.schema) != dict(BARS) or batch.is_empty():
         return pl.DataFrame(schema=REBASES)
     whole = batch.drop_nulls([SYMBOL, DATE]).unique([SYMBOL, DATE], keep="first", maintain_order=True)
-    return rebases_offered(night.engine, night.source.facts.name, whole)
+    return rebases_offered(night.engine, source.facts.name, whole)
 
 
-def hour_notes(night: Night, first: dt.date) -> tuple[Finding, ...]:
-    """Notes on the shorter bars of which the source makes its daily ones, from `first` to tonight; none where it does
+def hour_notes(source: Source, first: dt.date, last: dt.date) -> tuple[Finding, ...]:
+    """Notes on the shorter bars of which the source makes its daily ones, from `first` to `last`; none where it does
     not."""
-    source = night.source
     minutes = source.facts.bar_minutes
     if minutes is None or not isinstance(source, IntradaySource):
         return ()
-    spans = session_spans(source.facts.calendar, first, night.as_of)
-    return tuple(hour_findings(source.intraday(first, night.as_of), spans, minutes))
+    spans = session_spans(source.facts.calendar, first, last)
+    return tuple(hour_findings(source.intraday(first, last), spans, minutes))
 
 
 def rebase_notes(rebases: pl.DataFrame) -> tuple[Finding, ...]:
@@ -74,14 +74,15 @@ def rebase_notes(rebases: pl.DataFrame) -> tuple[Finding, ...]:
     )
 
 
-def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame, rebases: pl.DataFrame) -> pl.DataFrame:
-    """What `batch` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
+def bars_before(
+    night: Night, source: Source, loaded: dt.date, batch: pl.DataFrame, rebases: pl.DataFrame
+) -> pl.DataFrame:
+    """What `batch` of `source` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
 
     Of the symbols that it holds, and of those that had a bar on the day before; in the basis of the batch, of which
     `rebases` are new (see `rebases_in`).
     """
-    source, wanted = night.source, night.settings.quality.look_back_days
-    facts = source.facts
+    facts, wanted = source.facts, night.settings.quality.look_back_days
     # A source may have let go of days that the store keeps: then there is nothing older to compare to.
     days = trading_days(facts.calendar, min(source.first_day(), loaded), loaded)[-wanted:] or [loaded]
     yesterday = bars_as_known(night.engine, facts.name, night.cutoff, loaded, loaded)
@@ -96,13 +97,15 @@ def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame, rebases: pl.
 
 def list_quarantine(settings: Settings, *, everything: bool) -> list[quarantine.HeldRow]:
     """The rows that are held; with `everything`, those released and dropped too."""
-    rows = quarantine.held_rows(_store(settings), _source(settings).facts.name)
+    engine = _store(settings)
+    rows = [row for source in open_markets(settings) for row in quarantine.held_rows(engine, source.facts.name)]
     return rows if everything else [one for one in rows if one.state == quarantine.HELD]
 
 
 def held_row(settings: Settings, key: str) -> quarantine.HeldRow:
     """One row that is, or was, in quarantine; raises as `store.quarantine.held_row` does."""
-    return quarantine.held_row(_store(settings), _source(settings).facts.name, key)
+    engine = _store(settings)
+    return quarantine.held_row(engine, _source_of(settings, engine, key).facts.name, key)
 
 
 def release_row(
@@ -113,7 +116,8 @@ def release_row(
     Raises BadInput for a correction that cannot be read, a row that is still broken or was released before, and a
     missing reason.
     """
-    source, engine = _source(settings), _store(settings)
+    engine = _store(settings)
+    source = _source_of(settings, engine, key)
     held = quarantine.held_row(engine, source.facts.name, key)
     row = dict(held.values) | _corrected(corrections)
     _refuse_if_broken(row, source, thresholds_of(settings.quality))
@@ -125,14 +129,20 @@ def release_row(
 
 def drop_row(settings: Settings, key: str, by: str, reason: str, at: dt.datetime) -> quarantine.HeldRow:
     """Drop a row for good; raises BadInput where it was released before, or the reason is missing."""
-    engine, source = _store(settings), _source(settings).facts.name
+    engine = _store(settings)
+    source = _source_of(settings, engine, key).facts.name
     held = quarantine.held_row(engine, source, key)
     ruling = quarantine.drop(engine, source, held.key, at, _name(by), _reason(reason))
     return changed(held, rulings=(*held.rulings, ruling))
 
 
-def _source(settings: Settings) -> Source:
-    return open_source(settings.source.name, **settings.source.options)
+def _source_of(settings: Settings, engine: sa.Engine, key: str) -> Source:
+    """The market in whose quarantine a row's key begins with `key`; the lead where none has one, which then says so."""
+    lead, *beside = open_markets(settings)
+    for source in beside:
+        if any(row.key.startswith(key.lower()) for row in quarantine.held_rows(engine, source.facts.name)):
+            return source
+    return lead
 
 
 def _store(settings: Settings) -> sa.Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from nightdesk.operations.night import Night
+from nightdesk.operations.panel import bars_of
 from nightdesk.operations.quality import thresholds_of
 from nightdesk.quality.bars import history_findings
 from nightdesk.quality.coverage import audit_survivorship, coverage
@@ -26,7 +28,7 @@ from nightdesk.report.quality import (
 from nightdesk.report.write import write_page
 from nightdesk.sessions import trading_days
 from nightdesk.sources.aliases import bundled_aliases
-from nightdesk.sources.source import SourceFacts
+from nightdesk.sources.source import Source, SourceFacts
 from nightdesk.store.adjusted import adjusted
 from nightdesk.store.inputs import actions_as_known, members_as_known
 from nightdesk.store.quarantine import HELD, HeldRow, held_rows
@@ -60,16 +62,31 @@ class Quality:
     members: MembershipQuality | None
 
 
-def quality_of(night: Night, bars: pl.DataFrame) -> Quality:
-    """Check the tables of `night`, whose bars as known at its cut-off are `bars`, at least one."""
-    facts, cutoff = night.source.facts, night.cutoff
-    members = members_as_known(night.engine, facts.name, cutoff, night.as_of)
-    return Quality(_bars_quality(night, facts, cutoff, bars), _membership_quality(night.as_of, facts, members, bars))
+def qualities_of(night: Night, bars: pl.DataFrame) -> Iterator[Quality]:
+    """Check the tables of `night`, whose bars as known at its cut-off are the panel `bars`; each market's, lead first.
+
+    A market without any bar is left out.
+    """
+    for market in night.markets:
+        own = bars_of(market, bars)
+        if own.height:
+            yield _quality_of(night, market, own)
+
+
+def _quality_of(night: Night, market: Source, bars: pl.DataFrame) -> Quality:
+    facts, cutoff, last = market.facts, night.cutoff, night.newest_of(market)
+    members = members_as_known(night.engine, facts.name, cutoff, last)
+    return Quality(_bars_quality(night, facts, last, bars), _membership_quality(last, facts, members, bars))
 
 
 def write_quality_pages(night: Night, found: Quality) -> list[Path]:
-    """Write one page a table; returns where they lie, that of the bars first."""
+    """Write one page a table; returns where they lie, that of the bars first.
+
+    Those of a market beside the lead lie in a folder of its name.
+    """
     folder = night.home.quality(night.realm, night.as_of)
+    if found.bars.source != night.source.facts.name:
+        folder /= found.bars.source
     pages = {"bars.html": render_bars(found.bars, with_membership=found.members is not None)}
     if found.members is not None:
         pages["membership.html"] = render_membership(found.members)
@@ -78,19 +95,20 @@ def write_quality_pages(night: Night, found: Quality) -> list[Path]:
     return [folder / name for name in pages]
 
 
-def _bars_quality(night: Night, facts: SourceFacts, cutoff: dt.datetime, bars: pl.DataFrame) -> BarsQuality:
+def _bars_quality(night: Night, facts: SourceFacts, last: dt.date, bars: pl.DataFrame) -> BarsQuality:
     """What is known of the bars: the checks of history run on all of them, and every row that came into quarantine."""
-    rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, night.as_of)]
+    cutoff = night.cutoff
+    rows = [one for one in held_rows(night.engine, facts.name) if _up_to(one, last)]
     first: dt.date = bars[DATE].min()  # type: ignore[assignment]
-    days = trading_days(facts.calendar, first, night.as_of)
-    everything = _with_held(bars, _whole(night, facts, cutoff, rows))
+    days = trading_days(facts.calendar, first, last)
+    everything = _with_held(bars, _whole(night, facts, last, rows))
     findings = _findings(everything, days, thresholds_of(night.settings.quality))
     pictured = findings.filter(pl.col("rule").is_in([rule for rule, _ in PICTURED]))["symbol"].unique()
     closes = everything.filter(pl.col(SYMBOL).is_in(pictured.implode())).select(SYMBOL, DATE, CLOSE)
     return BarsQuality(
         facts.name,
         facts.calendar,
-        night.as_of,
+        last,
         bars.height,
         len(days),
         findings,
@@ -141,13 +159,13 @@ def _findings(everything: pl.DataFrame, days: list[dt.date], limits: Thresholds)
     return pl.concat([told, untraded]).sort("rule", "symbol", "date", nulls_last=True)
 
 
-def _whole(night: Night, facts: SourceFacts, cutoff: dt.datetime, rows: list[HeldRow]) -> pl.DataFrame:
+def _whole(night: Night, facts: SourceFacts, last: dt.date, rows: list[HeldRow]) -> pl.DataFrame:
     """What is in quarantine under a symbol, each symbol and date once, in the shares in which the bars are."""
     whole = [dict(one.values) for one in rows if one.values[SYMBOL] is not None]
     held = pl.DataFrame(whole, schema=BARS).unique([SYMBOL, DATE], keep="first").sort(SYMBOL, DATE)
     if facts.price_basis != "raw":
         return held
-    return adjusted(held, actions_as_known(night.engine, facts.name, cutoff, night.as_of), night.as_of)
+    return adjusted(held, actions_as_known(night.engine, facts.name, night.cutoff, last), last)
 
 
 def _with_held(bars: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

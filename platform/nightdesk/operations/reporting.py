@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,15 +11,18 @@ import polars as pl
 from nightdesk.features import registered
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.code import code_version
+from nightdesk.operations.intake import MarketIntake, held_of
 from nightdesk.operations.night import Night
+from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
 from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import Publication
-from nightdesk.report.contents import NightReport, ServedModel, Survivorship
-from nightdesk.store.decisions import Serving, newest_walk_forward
+from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
+from nightdesk.sources import Source
+from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward_in_markets
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
-from nightdesk.store.inputs import members_as_known, quarantined
-from nightdesk.tables import DATE, SYMBOL
+from nightdesk.store.inputs import members_as_known
+from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Intake:
     rows_in: int
     rows_new: int
     notes: tuple[tuple[str, int, str], ...]
+    markets: tuple[MarketIntake, ...] = ()
 
 
 def gather(
@@ -43,7 +48,8 @@ def gather(
     """Gather the report of `night`; `bars` are all bars known tonight, `ranking` what was published (may be empty)."""
     facts, engine = night.source.facts, night.engine
     walked = newest_walk_forward(engine, night.realm, night.as_of)
-    first: dt.date = bars[DATE].min()  # type: ignore[assignment]
+    first = first_day(night, bars)
+    tested_on: dt.date = walked["as_of"].max() or night.as_of  # type: ignore[assignment]
     return NightReport(
         as_of=night.as_of,
         realm=night.realm,
@@ -54,7 +60,7 @@ def gather(
         status_reasons=publication.reasons,
         first_day=first,
         trading_days=len(night.days(first)),
-        symbols=bars.filter(pl.col(DATE) == night.as_of).height,
+        symbols=closes_of(night, bars).height,
         rows_in=intake.rows_in,
         rows_new=intake.rows_new,
         trained=training.train,
@@ -64,7 +70,7 @@ def gather(
         serving=tuple(_served(night, one) for one in served.models),
         ranking=ranking,
         matured=scores(engine, night.realm, night.as_of),
-        quarantined=quarantined(engine, facts.name, night.as_of, night.cutoff),
+        quarantined=pl.concat([held_of(night, market) for market in night.markets]),
         notes=pl.DataFrame(
             intake.notes, schema={"rule": pl.String, "count": pl.Int64, "meaning": pl.String}, orient="row"
         ),
@@ -73,6 +79,44 @@ def gather(
         code=code_version(),
         approvals=served.approvals,
         corrected=night.corrected,
+        markets=markets_of(night, bars, intake.markets),
+        walk_forward_markets=walk_forward_in_markets(engine, night.realm, tested_on),
+    )
+
+
+def markets_of(night: Night, bars: pl.DataFrame, intakes: Sequence[MarketIntake]) -> tuple[MarketReport, ...]:
+    """How each of several markets stands tonight, the lead first; empty for a desk of one."""
+    decided, closes = decided_by(night, bars), closes_of(night, bars)
+    if decided is None:
+        return ()
+    return tuple(
+        _market(night, market, bars_of(market, bars), decided.filter(pl.col(MARKET) == market.facts.name), closes, one)
+        for market, one in zip(night.markets, intakes, strict=True)
+    )
+
+
+def _market(
+    night: Night, market: Source, bars: pl.DataFrame, decided: pl.DataFrame, closes: pl.DataFrame, intake: MarketIntake
+) -> MarketReport:
+    facts, (eve, tonight) = market.facts, decided[-2:].rows(named=True)
+    newest: dt.date | None = bars[DATE].max()  # type: ignore[assignment]
+    expected = tonight[BAR_DATE]
+    state = NEW if newest == expected else LATE
+    if expected == eve[BAR_DATE] and state == NEW:
+        state = CLOSED
+    return MarketReport(
+        facts.name,
+        facts.calendar,
+        facts.currency,
+        facts.price_basis,
+        state,
+        expected,
+        newest,
+        tonight["entry_date"],
+        closes.filter(pl.col(MARKET) == facts.name).height,
+        intake.rows_in,
+        intake.rows_new,
+        intake.quarantined,
     )
 
 
@@ -97,5 +141,5 @@ def _survivorship(night: Night, bars: pl.DataFrame) -> Survivorship | None:
     members = members_as_known(night.engine, facts.name, night.cutoff, night.as_of)[SYMBOL].unique()
     if facts.index_name is None or members.is_empty():
         return None
-    without = members.filter(~members.is_in(bars[SYMBOL].unique().implode()))
+    without = members.filter(~members.is_in(bars_of(night.source, bars)[SYMBOL].unique().implode()))
     return Survivorship(facts.index_name, len(members), len(without))

@@ -20,6 +20,7 @@ from nightdesk.scoring.intervals import beats, mean_interval
 from nightdesk.store.approvals import Answer
 from nightdesk.store.decisions import (
     KEEP,
+    MARKET_SCORES,
     MOVING,
     REFRESH,
     Decision,
@@ -28,11 +29,12 @@ from nightdesk.store.decisions import (
     newest_walk_forward,
     serving_on,
     write_walk_forward,
+    write_walk_forward_markets,
 )
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.files import content_of
 from nightdesk.store.nights import RETRAIN, newest_begun, running_kind
-from nightdesk.tables import DATE, HORIZON, MODEL, SCORE, SYMBOL
+from nightdesk.tables import DATE, HORIZON, MARKET, MODEL, SCORE, SYMBOL
 
 UNPROVEN = "unproven"
 ONE_DAY = dt.timedelta(days=1)
@@ -62,6 +64,7 @@ def propose(night: Night, tested: Sequence[Tested]) -> Proposed:
     decisions: list[Decision] = []
     if tested:
         write_walk_forward(night.engine, walk_forward_rows(night, tested))
+        write_walk_forward_markets(night.engine, night.realm, night.as_of, market_rows(tested))
         served = {one.horizon: one for one in served_by(night)}
         for horizon in night.settings.horizons:
             fits = [one for one in tested if one.horizon == horizon and one.kind == "model"]
@@ -113,6 +116,17 @@ def walk_forward_rows(night: Night, tested: Sequence[Tested]) -> pl.DataFrame:
         }
         rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def market_rows(tested: Sequence[Tested]) -> pl.DataFrame:
+    """Each market's own rank IC with its interval (`MARKET_SCORES`); no rows of a desk of one market."""
+    rows = []
+    for one in tested:
+        own = None if one.markets is None else one.markets.read().partition_by(MARKET, as_dict=True)
+        for (market,), daily in (own or {}).items():
+            score = mean_interval(daily["rank_ic"], one.horizon)
+            rows.append((one.horizon, one.model, market, score.mean, score.lower, score.upper, score.days))
+    return pl.DataFrame(rows, schema=MARKET_SCORES, orient="row")
 
 
 def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
-from nightdesk.labels.forward import forward_returns
 from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
@@ -16,6 +15,7 @@ from nightdesk.models.recipe import Recipe
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
+from nightdesk.operations.panel import first_day, labels_of
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.store.features import FeatureTable, read_features
@@ -26,7 +26,10 @@ from nightdesk.tables import DATE
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit."""
+    """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
+
+    `markets` is the daily rank IC of each market by itself, where there are several.
+    """
 
     content: str
     horizon: int
@@ -36,13 +39,14 @@ class Tested:
     recipe: str | None
     version: ModelVersion | None
     fault: str | None
+    markets: FrameRef | None = None
 
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
     recipe, features = recipe_called(name), read_features(table)
-    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
-    labels = forward_returns(bars, plan.days, [horizon])
+    plan = night.plan(first_day(night, bars), horizon)
+    labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
@@ -52,24 +56,33 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
-    daily = save_frame(night.evaluations, f"h{horizon}-{name}", tested.daily)
-    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault)
+    daily, markets = _kept(night, horizon, name, tested)
+    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault, markets)
 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
     """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
     features = read_features(table)
-    plan = night.plan(bars[DATE].min(), horizon)  # type: ignore[arg-type]
-    labels = forward_returns(bars, plan.days, [horizon])
+    plan = night.plan(first_day(night, bars), horizon)
+    labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
-    dailies = {name: save_frame(night.evaluations, f"h{horizon}-{name}", one.daily) for name, one in walked.items()}
+    kept = {name: _kept(night, horizon, name, one) for name, one in walked.items()}
     return tuple(
-        Tested(daily.content, horizon, name, "baseline", daily, None, None, None) for name, daily in dailies.items()
+        Tested(daily.content, horizon, name, "baseline", daily, None, None, None, markets)
+        for name, (daily, markets) in kept.items()
     )
+
+
+def _kept(night: Night, horizon: int, name: str, tested: WalkForward) -> tuple[FrameRef, FrameRef | None]:
+    """The daily rank IC among the night's evaluations, and that of each market by itself where there are several."""
+    daily = save_frame(night.evaluations, f"h{horizon}-{name}", tested.daily)
+    if tested.markets is None:
+        return daily, None
+    return daily, save_frame(night.evaluations, f"h{horizon}-{name}-markets", tested.markets)
 
 
 def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: int, score: MeanInterval) -> Run:

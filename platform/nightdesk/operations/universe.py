@@ -7,6 +7,7 @@ import polars as pl
 from nightdesk.errors import NothingThere
 from nightdesk.operations.night import Night
 from nightdesk.sessions import trading_days_before
+from nightdesk.sources import Source
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.inputs import bars_as_known, members_as_known
 from nightdesk.tables import SYMBOL
@@ -16,31 +17,36 @@ from nightdesk.universe import members_on, most_traded
 def universe_of(night: Night) -> pl.Series | None:
     """The symbols that a night may forecast, sorted; None where the rule is `all`.
 
-    Raises NothingThere where the rule finds none: where no list of members was known at its cut-off, for example.
+    Of several markets each has a universe of its own, since money in two currencies cannot be compared: `top_n` takes
+    so many of each; `members` takes all symbols of a market beside the lead that has no lists of members.
+
+    Raises NothingThere where the rule finds none in the lead: where no list of members was known, for example.
     """
     chosen, name = night.settings.universe, night.source.facts.name
     if chosen.rule == "all":
         return None
-    found = _most_traded(night) if chosen.rule == "top_n" else _members(night)
-    if found.is_empty():
+    found = [_most_traded(night, one) if chosen.rule == "top_n" else _members(night, one) for one in night.markets]
+    if found[0].is_empty():
         raise NothingThere(
             f"universe.rule {chosen.rule} must find a symbol with bars, got none of source {name!r} known on "
             f"{night.as_of}: load the lists of members (nightdesk ingest membership), or choose another rule"
         )
-    return found
+    return found[0] if len(found) == 1 else pl.concat(found).sort()
 
 
-def _most_traded(night: Night) -> pl.Series:
-    chosen, facts = night.settings.universe, night.source.facts
-    days = [*trading_days_before(facts.calendar, night.as_of, chosen.window - 1), night.as_of]
-    bars = bars_as_known(night.engine, facts.name, night.cutoff, days[0], night.as_of, rebased_until=night.as_of)
+def _most_traded(night: Night, market: Source) -> pl.Series:
+    chosen, facts, newest = night.settings.universe, market.facts, night.newest_of(market)
+    days = [*trading_days_before(facts.calendar, newest, chosen.window - 1), newest]
+    bars = bars_as_known(night.engine, facts.name, night.cutoff, days[0], newest, rebased_until=newest)
     return most_traded(bars, days, chosen.n)
 
 
-def _members(night: Night) -> pl.Series:
-    """Members that have a bar tonight."""
-    name = night.source.facts.name
-    symbols = bars_as_known(night.engine, name, night.cutoff, night.as_of, night.as_of).get_column(SYMBOL)
-    members = members_as_known(night.engine, name, night.cutoff, night.as_of)
-    found = members_on(members, night.as_of, symbols, bundled_aliases())
+def _members(night: Night, market: Source) -> pl.Series:
+    """Members that have a bar on the newest day."""
+    name, newest = market.facts.name, night.newest_of(market)
+    symbols = bars_as_known(night.engine, name, night.cutoff, newest, newest).get_column(SYMBOL)
+    members = members_as_known(night.engine, name, night.cutoff, newest)
+    if members.is_empty() and name != night.source.facts.name:
+        return symbols
+    found = members_on(members, newest, symbols, bundled_aliases())
     return found.filter(found.is_in(symbols.implode()))

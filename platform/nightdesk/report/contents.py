@@ -29,6 +29,32 @@ class Survivorship:
     without_bars: int
 
 
+NEW, CLOSED, LATE = "new", "closed", "late"
+"""How a market stands on a night: it has new bars; it did not trade since the night before; its bars have not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReport:
+    """One of several markets on a night.
+
+    `expected` is its own newest trading day that the night may know, `newest` the day of its newest bar (None: it has
+    none), `entry` its own first open at which a decision of the night can be filled. `symbols` are those forecast.
+    """
+
+    name: str
+    calendar: str
+    currency: str
+    price_basis: str
+    state: str
+    expected: dt.date
+    newest: dt.date | None
+    entry: dt.date | None
+    symbols: int
+    rows_in: int
+    rows_new: int
+    quarantined: int
+
+
 @dataclass(frozen=True, slots=True)
 class NightReport:
     """All of one night that the report shows.
@@ -40,7 +66,9 @@ class NightReport:
     undefined), symbols: every scored night so far. `quarantined` has symbol, date, reasons. `notes` has rule, count,
     meaning. `features` has feature, unit, meaning, missing (share of the night's symbols without a value).
     `approvals` has a sentence for each promotion that a person was asked about. `corrected` says that the night read
-    the newest versions of its days, and not those of its own evening.
+    the newest versions of its days, and not those of its own evening. `markets` is empty for a desk of one market, else
+    the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks each market
+    by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
     """
 
     as_of: dt.date
@@ -69,3 +97,5 @@ class NightReport:
     code: str
     approvals: tuple[str, ...] = ()
     corrected: bool = False
+    markets: tuple[MarketReport, ...] = ()
+    walk_forward_markets: pl.DataFrame | None = None

@@ -28,9 +28,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RankingPart:
-    """Both ends of one horizon's ranking, how many lie between, and how many symbols have no rank."""
+    """Both ends of one horizon's ranking, how many lie between, and how many symbols have no rank.
+
+    `market` is empty for a desk of one market.
+    """
 
     horizon: int
+    market: str
+    currency: str
     top: list[Row]
     bottom: list[Row]
     between: int
@@ -94,8 +99,9 @@ def render(report: NightReport) -> str:
     return _template().render(
         report=report,
         published=report.status != wording.REFUSED,
-        ranking=list(_ranking(report.ranking)),
+        ranking=list(_ranking(report)),
         trust=list(_trust(report)),
+        in_markets=_in_markets(report),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
         matured=report.matured.height,
@@ -129,13 +135,18 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _ranking(ranking: pl.DataFrame) -> Iterator[RankingPart]:
-    parts = ranking.sort("horizon").partition_by("horizon", as_dict=True, maintain_order=True)
-    for (horizon,), part in parts.items():
+def _ranking(report: NightReport) -> Iterator[RankingPart]:
+    currencies = {market.name: market.currency for market in report.markets} or {"": report.currency}
+    order = {name: number for number, name in enumerate(currencies)}
+    named = report.ranking if report.markets else report.ranking.with_columns(market=pl.lit(""))
+    parts = named.partition_by("market", "horizon", as_dict=True, maintain_order=True)
+    for (market, horizon), part in sorted(parts.items(), key=lambda one: (order[one[0][0]], one[0][1])):
         ranked = part.filter(pl.col("rank").is_not_null()).sort("rank", "symbol")
         rest = ranked.slice(TOP)
         yield RankingPart(
             horizon=horizon,
+            market=market,
+            currency=currencies[market],
             top=ranked.head(TOP).to_dicts(),
             bottom=rest.tail(BOTTOM).to_dicts(),
             between=max(0, rest.height - BOTTOM),
@@ -149,6 +160,16 @@ def _trust(report: NightReport) -> Iterator[TrustPart]:
     parts = report.walk_forward.partition_by("horizon", as_dict=True, maintain_order=True)
     for (horizon,), part in parts.items():
         yield TrustPart(horizon, served.get(horizon), part.to_dicts(), pictures[horizon])
+
+
+def _in_markets(report: NightReport) -> list[Row]:
+    """What the walk-forward of each model found in each market, the lead first; empty for a desk of one."""
+    found, order = report.walk_forward_markets, {market.name: n for n, market in enumerate(report.markets)}
+    if found is None or not order:
+        return []
+    models = report.walk_forward.filter(pl.col("kind") == "model").select("horizon", "model")
+    rows = found.join(models, on=["horizon", "model"], how="semi").to_dicts()
+    return sorted(rows, key=lambda row: (row["horizon"], row["model"], order.get(row["market"], len(order))))
 
 
 def _past(matured: pl.DataFrame) -> Iterator[PastPart]:

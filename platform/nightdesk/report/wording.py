@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeGuard
 
 from nightdesk.errors import UnknownName
-from nightdesk.report.contents import NightReport, ServedModel, Survivorship
+from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
 
 LIVE: Final = "live"
 MISSING: Final = "–"
@@ -31,6 +31,12 @@ PRICE_BASES: Final[Mapping[str, str]] = {
     "they exclude dividends.",
     "adjusted_later": "Prices were adjusted later, with knowledge of later splits: so only scale-free "
     "features are used, which a constant factor per symbol leaves unchanged. Prices exclude dividends.",
+}
+
+STATES: Final[Mapping[str, str]] = {
+    NEW: "new bars",
+    CLOSED: "no new trading day since the night before",
+    LATE: "its bars have not come",
 }
 
 
@@ -169,6 +175,28 @@ def price_sentence(basis: str) -> str:
     if basis not in PRICE_BASES:
         raise UnknownName.among("price basis", basis, PRICE_BASES)
     return PRICE_BASES[basis]
+
+
+def markets_sentence(markets: Sequence[MarketReport]) -> str:
+    """Say who leads, and what that means for the others."""
+    lead = markets[0]
+    return (
+        f"{lead.name} leads: its calendar ({lead.calendar}) decides the nights, and its close with its publication lag "
+        "is the moment up to which anything is known. Every other market is read as known at that moment, on its own "
+        "calendar, and filled at its own first open after it. Models learn from all of them together, each symbol's "
+        "label ranked within its own market; rank IC is measured within each market, and its markets' mean, weighted "
+        "by their symbols, is what is shown."
+    )
+
+
+def market_state(market: MarketReport) -> str:
+    """Say how a market stands; raises UnknownName for a state that the page would not know how to show."""
+    if market.state not in STATES:
+        raise UnknownName.among("state of a market", market.state, STATES)
+    if market.state != LATE:
+        return STATES[market.state]
+    have = f"its newest is of {market.newest}" if market.newest else "it has none"
+    return f"{STATES[LATE]}: {have}, so it is not forecast"
 
 
 def survivorship_sentence(found: Survivorship | None) -> str:

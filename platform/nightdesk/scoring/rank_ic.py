@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from nightdesk.scoring.checks import check_columns
-from nightdesk.tables import DATE, FORWARD_RETURN, SCORE
+from nightdesk.tables import DATE, FORWARD_RETURN, MARKET, SCORE
 
 RANK_IC: Final = "rank_ic"
 IC: Final = "ic"
@@ -66,4 +66,33 @@ def _daily(frame: pl.DataFrame, by: Sequence[str], name: str, of: Callable[[pl.E
             score.count().alias(SYMBOLS),
         )
         .sort(keys)
+    )
+
+
+def rank_ic_within_markets(frame: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The rank IC of each date where symbols are ranked within their own market: the markets' mean by their symbols.
+
+    Parameters
+    ----------
+    frame, by
+        As `daily_rank_ic`; without a column `market` the same as that. Symbols of two markets are never compared: their
+        returns are in two currencies, and over days of two calendars.
+
+    Returns
+    -------
+    pl.DataFrame
+        As `daily_rank_ic`. A market whose own rank IC is undefined takes no part; null where every one is.
+    """
+    if MARKET not in frame.columns:
+        return daily_rank_ic(frame, by)
+    defined = pl.col(RANK_IC).is_not_null()
+    weight = pl.col(SYMBOLS).filter(defined)
+    return (
+        daily_rank_ic(frame, [*by, MARKET])
+        .group_by(*by, DATE)
+        .agg(
+            pl.when(weight.sum() > 0).then((pl.col(RANK_IC).filter(defined) * weight).sum() / weight.sum()),
+            weight.sum(),
+        )
+        .sort(*by, DATE)
     )

@@ -161,7 +161,7 @@ def _stamps(options: FilesOptions) -> tuple[Stamp, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _read(options: str, stamps: tuple[Stamp, ...]) -> pl.DataFrame:
     form = FilesOptions.model_validate_json(options)
     named = ((name, (form.folder / name).read_bytes()) for name, _, _ in stamps)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 import sqlalchemy as sa
 
 from nightdesk.store.bulk import read
-from nightdesk.store.schema import approvals, decisions, walk_forward
+from nightdesk.store.schema import approvals, decisions, walk_forward, walk_forward_markets
+from nightdesk.tables import HORIZON, MARKET, MODEL
 
 SERVE, REFRESH, KEEP, REFUSE = "serve", "refresh", "keep", "refuse"
 MOVING = (SERVE, REFRESH)
@@ -144,6 +146,36 @@ def write_walk_forward(engine: sa.Engine, rows: pl.DataFrame) -> None:
             )
         if records:
             connection.execute(sa.insert(walk_forward), records)
+
+
+MARKET_SCORES: Final = {
+    HORIZON: pl.Int64(),
+    MODEL: pl.String(),
+    MARKET: pl.String(),
+    "mean": pl.Float64(),
+    "lower": pl.Float64(),
+    "upper": pl.Float64(),
+    "days": pl.Int64(),
+}
+"""A walk-forward's rank IC within one of several markets, with its 95 % interval; null where undefined."""
+
+
+def write_walk_forward_markets(engine: sa.Engine, realm: str, as_of: dt.date, rows: pl.DataFrame) -> None:
+    """Enter what the walk-forward of a night found in each market (`MARKET_SCORES`), in the place of what it had."""
+    table = walk_forward_markets
+    records = rows.with_columns(realm=pl.lit(realm), as_of=pl.lit(as_of)).to_dicts()
+    with engine.begin() as connection:
+        connection.execute(sa.delete(table).where(table.c.realm == realm, table.c.as_of == as_of))
+        if records:
+            connection.execute(sa.insert(table), records)
+
+
+def walk_forward_in_markets(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.DataFrame:
+    """What the walk-forward of the night of `as_of` found in each market: `MARKET_SCORES`, sorted."""
+    table = walk_forward_markets
+    wanted = sa.select(*(table.c[name] for name in MARKET_SCORES)).where(table.c.realm == realm, table.c.as_of == as_of)
+    rows = read(engine, wanted.order_by(table.c.horizon, table.c.model, table.c.market))
+    return rows.cast(MARKET_SCORES)  # type: ignore[arg-type]
 
 
 def newest_walk_forward(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 
 from nightdesk.store.files import write_frame
 from nightdesk.store.objects import in_bucket, objects, read_frames, write_frames
-from nightdesk.tables import DATE, SYMBOL
+from nightdesk.tables import BAR_DATE, DATE, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
 
     A feature of day t may use any bar up to t and none after: equal chains mean equal features.
     """
-    rows = bars.sort(DATE, SYMBOL).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    # Of several markets a symbol may bring several bars to a night: those of the days on which the lead rests.
+    keys = [name for name in (DATE, SYMBOL, BAR_DATE) if name in bars.columns]
+    rows = bars.sort(keys).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
     days = rows.group_by(DATE, maintain_order=True).agg("row")
     digest = hashlib.sha256()
     chain = []

@@ -59,6 +59,9 @@ _VALUES = {
 }
 
 
+_ONE_DAY = dt.timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """How rows came: from which source, when they arrived here (UTC), and known by which basis after which lag."""
@@ -273,14 +276,26 @@ def first_known(engine: sa.Engine, source: str, day: dt.date) -> dt.datetime | N
     return known
 
 
-def batch_ending(engine: sa.Engine, source: str, last: dt.date) -> Batch:
-    """The batch of `source` whose newest bar is of `last`; one of no rows where none ends there."""
+def symbols_of(engine: sa.Engine, source: str) -> set[str]:
+    """Every symbol that `source` ever had a bar of."""
+    wanted = sa.select(schema.bars.c.symbol).where(schema.bars.c.source == source).distinct()
+    with engine.connect() as connection:
+        return set(connection.scalars(wanted))
+
+
+def batch_ending(engine: sa.Engine, source: str, last: dt.date, after: dt.date | None = None) -> Batch:
+    """The batch of `source` whose newest bar is of `last`; one of no rows where none ends there.
+
+    With `after`, the newest one that ends after that day and up to `last`.
+    """
     table = schema.batches
     wanted = sa.select(table.c.content, table.c.rows_in, table.c.rows_new, table.c.findings).where(
-        table.c.source == source, table.c.last_date == last
+        table.c.source == source,
+        table.c.last_date == last if after is None else table.c.last_date.between(after + _ONE_DAY, last),
     )
     with engine.connect() as connection:
-        row = connection.execute(wanted.order_by(table.c.ingested_at).limit(1)).one_or_none()
+        newest = wanted.order_by(table.c.last_date.desc(), table.c.ingested_at).limit(1)
+        row = connection.execute(newest).one_or_none()
     if row is None:
         return Batch("", 0, 0, ())
     counts: dict[tuple[str, str], int] = {}

@@ -236,6 +236,21 @@ walk_forward = sa.Table(
     sa.Column("model_content", _HASH),
 )
 
+# Of a desk of several markets: the same walk-forward, each market by itself.
+walk_forward_markets = sa.Table(
+    "walk_forward_markets",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("market", _NAME, primary_key=True),
+    sa.Column("mean", sa.Double),
+    sa.Column("lower", sa.Double),
+    sa.Column("upper", sa.Double),
+    sa.Column("days", sa.Integer, nullable=False),
+)
+
 decisions = sa.Table(
     "decisions",
     metadata,

@@ -4,8 +4,8 @@ from alembic import op
 import sqlalchemy as sa
 
 
-revision = '0009_truth'
-down_revision = '0007_fundamentals'
+revision = '0009_rebases'
+down_revision = '0008_markets'
 
 
 def _text(length=None):
