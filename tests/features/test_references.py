@@ -1,18 +1,21 @@
 """Every indicator against a plain loop written from its definition, on hostile walks and on real symbols."""
 
 import datetime as dt
+import types
 from importlib.resources import files
 
 import numpy as np
 import polars as pl
 import pytest
+import reference_alpha158
 from slow_indicators import SLOW, Bar
 
-from nightdesk.features import INDICATORS
+from nightdesk.features import DEFAULT, INDICATORS
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.tables import BARS, DATE, PRICES, SYMBOL, VOLUME
 
 # A calm giant, a penny stock that jumps, a wrong close, an unadjusted share dividend, bars without prices.
+REFERENCES = (reference_alpha158,)
 REAL = ("AAPL", "AMD", "LNT", "DISCA", "DHR")
 
 
@@ -58,14 +61,17 @@ def panel() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def matrix(panel: pl.DataFrame) -> pl.DataFrame:
-    return feature_matrix(panel, list(INDICATORS))
+    return feature_matrix(panel, list(SLOW))
 
 
 def test_every_indicator_has_a_slow_reference() -> None:
-    assert set(SLOW) == set(INDICATORS)
+    assert set(SLOW) == {indicator.name for indicator in DEFAULT}
+    bars = [Bar(1.0, 1.0, 1.0, 1.0, 1.0)] * 300
+    others = {name for reference in REFERENCES for name in reference.values(bars)}
+    assert set(SLOW) | others == set(INDICATORS)
 
 
-@pytest.mark.parametrize("name", INDICATORS)
+@pytest.mark.parametrize("name", SLOW)
 def test_equals_its_definition(name: str, panel: pl.DataFrame, matrix: pl.DataFrame) -> None:
     for (symbol,), own in panel.partition_by(SYMBOL, as_dict=True).items():
         slow = SLOW[name]([Bar(*row) for row in own.select(*PRICES, VOLUME).iter_rows()])
@@ -74,6 +80,26 @@ def test_equals_its_definition(name: str, panel: pl.DataFrame, matrix: pl.DataFr
         pairs = [(a, b) for a, b in zip(fast, slow, strict=True) if b is not None]
         worst = max(abs(a - b) / (1e-9 + 2e-7 * abs(b)) for a, b in pairs)
         assert worst <= 1.0, f"{symbol}: {worst}"
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_others_equal_their_definitions(reference: types.ModuleType, panel: pl.DataFrame) -> None:
+    """At the newest bars of each symbol, and at every seventh before: over all kinds of stretches."""
+    wrong = []
+    for (symbol,), own in panel.partition_by(SYMBOL, as_dict=True).items():
+        bars = own.tail(420)
+        expected = reference.values([Bar(*row) for row in bars.select(*PRICES, VOLUME).iter_rows()])
+        fast = feature_matrix(bars, list(expected))
+        for name, value in expected.items():
+            warm_up = INDICATORS[name].warm_up
+            found = fast[name].to_list()
+            assert found[:warm_up] == [None] * warm_up
+            wrong += [
+                (name, symbol, t, found[t], value(t))
+                for t in (warm_up, warm_up + 1, *range(warm_up + 2, len(found), 7))
+                if not abs(found[t] - value(t)) <= 1e-9 + 2e-7 * abs(value(t))
+            ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

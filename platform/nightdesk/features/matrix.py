@@ -13,7 +13,7 @@ import polars as pl
 import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import primitives, select
+from nightdesk.features import primitives, rolling, select
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -26,7 +26,7 @@ def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl
     ----------
     bars : one row a symbol and date, sorted by both; `symbol`, `date` and every column that a wanted feature
         reads, prices above 0 in any one currency, volume of at least 0; null where unknown.
-    names : the features wanted; all registered ones where None.
+    names : the features wanted; the default ones and a user's where None.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def max_look_back(names: Sequence[str] | None = None) -> int:
 
 
 def feature_version(names: Sequence[str] | None = None) -> str:
-    """Hash the definitions of the features called `names` (all where None) to 16 hex digits.
+    """Hash the definitions of the features called `names` (as `select`) to 16 hex digits.
 
     It changes with a feature's name, inputs, parameters, warm-up, look-back or tolerance, with the file of
     its function, with the primitives, and with TA-Lib's version; not with the order of `names`.
@@ -79,7 +79,7 @@ def feature_version(names: Sequence[str] | None = None) -> str:
 
 def version_of(indicators: Iterable[Indicator]) -> str:
     """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
-    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives)]
+    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives), _source(rolling)]
     for indicator in indicators:
         parts += [
             indicator.name,
