@@ -22,7 +22,7 @@ EVERY = list(registered().values())
 
 
 def walk(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
-    """A random walk in ticks of a cent at a low price: equal moves and bars without range are common."""
+    """A random walk in ticks of a cent at a low price, five days of seven: equal moves and flat bars are common."""
     random = np.random.default_rng(seed)
     close = np.round(12.0 * np.exp(np.cumsum(random.normal(0.0, 0.006, length))), 2)
     open_ = np.round(close * np.exp(random.normal(0.0, 0.004, length)), 2)
@@ -30,7 +30,7 @@ def walk(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
     return pl.DataFrame(
         {
             SYMBOL: [symbol] * length,
-            DATE: [FIRST_DAY + dt.timedelta(days=offset + day) for day in range(length)],
+            DATE: [FIRST_DAY + dt.timedelta(days=offset + day + day // 5 * 2) for day in range(length)],
             "open": open_,
             "high": np.round(np.maximum(open_, close) + ticks[0], 2),
             "low": np.round(np.minimum(open_, close) - ticks[1], 2),

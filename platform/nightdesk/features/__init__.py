@@ -9,12 +9,21 @@ from types import MappingProxyType
 from typing import Final
 
 from nightdesk.errors import BadInput, UnknownName
-from nightdesk.features import alpha158, bars, momentum, oscillators, trend, volatility, volume
+from nightdesk.features import alpha158, bars, dates, momentum, oscillators, statistical, trend, volatility, volume
 from nightdesk.features.indicator import Indicator
 
 ENTRY_POINTS: Final = "nightdesk.features"
 
-FAMILIES: Final[tuple[tuple[Indicator, ...], ...]] = (alpha158.INDICATORS,)
+FAMILIES: Final[tuple[tuple[Indicator, ...], ...]] = (
+    trend.MORE,
+    momentum.MORE,
+    oscillators.MORE,
+    volatility.MORE,
+    volume.MORE,
+    statistical.INDICATORS,
+    dates.INDICATORS,
+    alpha158.INDICATORS,
+)
 """What nightdesk has beside its default features, family by family."""
 
 DEFAULT: Final[tuple[Indicator, ...]] = (

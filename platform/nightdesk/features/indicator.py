@@ -78,3 +78,32 @@ class Indicator:
                 f"indicator {self.name} has tolerance 0.0, so look_back must be warm_up + 1, got "
                 f"{self.look_back} and {self.warm_up}: state a tolerance if it is recursive"
             )
+
+
+def define(
+    name: str,
+    group: str,
+    inputs: tuple[str, ...],
+    compute: Callable[..., Values],
+    warm_up: int,
+    unit: str,
+    meaning: str,
+    source: str,
+    parameters: Mapping[str, Parameter] | None = None,
+    look_back: int | None = None,
+    tolerance: float = 0.0,
+) -> Indicator:
+    """Return the record of a scale-free indicator, of a finite window unless `look_back` and `tolerance` are given."""
+    return Indicator(
+        name=name,
+        group=group,
+        inputs=inputs,
+        parameters=parameters or {},
+        warm_up=warm_up,
+        look_back=warm_up + 1 if look_back is None else look_back,
+        tolerance=tolerance,
+        unit=unit,
+        meaning=meaning,
+        source=source,
+        compute=compute,
+    )

@@ -110,7 +110,7 @@ def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:
             f"{', '.join(missing)}: add them, or choose features that do not read them"
         )
     for column in inputs:
-        if not bars[column].dtype.is_numeric():
+        if column != DATE and not bars[column].dtype.is_numeric():
             raise BadInput(f"{column} must be numeric, got {bars[column].dtype}: cast it to Float64")
     for column in (SYMBOL, DATE):
         if bars[column].null_count():
@@ -140,8 +140,8 @@ def _symbol_starts(bars: pl.DataFrame) -> Flags:
 
 
 def _input_values(bars: pl.DataFrame, column: str) -> Values:
-    """Take a column as float64, NaN where null; raise BadInput on a value that no bar can have."""
-    series = bars[column].cast(pl.Float64)
+    """Take a column as float64, NaN where null, a date as days since 1970; raise BadInput on what no bar can have."""
+    series = bars[column].to_physical().cast(pl.Float64)
     values = np.array(series.to_numpy(), dtype=np.float64)
     rule = "finite"
     sound = np.isfinite(values)

@@ -130,6 +130,75 @@ def window_moment(runs: Runs, values: Values, window: int, power: int) -> Values
 
 
 @_compiled
+def window_spread(runs: Runs, values: Values, window: int) -> Values:
+    """Mean absolute distance of the last `window` values from their mean; exactly 0 where they are constant."""
+    out = np.full(values.size, np.nan)
+    for run in numba.prange(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        if end - first >= window:
+            spreads = out[first + window - 1 : end]
+            spreads[:] = 0.0
+            oldest = values[first : first + spreads.size]
+            mean = np.zeros(spreads.size)
+            for age in range(window):
+                members = values[first + age : first + age + spreads.size]
+                for k in range(spreads.size):
+                    mean[k] += (members[k] - oldest[k]) / window
+            for age in range(window):
+                members = values[first + age : first + age + spreads.size]
+                for k in range(spreads.size):
+                    spreads[k] += abs(members[k] - oldest[k] - mean[k]) / window
+    return out
+
+
+@_compiled
+def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
+    """Deepest fall within the last `window` values from the highest before it, a fraction of at most 0."""
+    out = np.full(values.size, np.nan)
+    for run in numba.prange(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        if end - first >= window:
+            falls = out[first + window - 1 : end]
+            falls[:] = 0.0
+            peak = values[first : first + falls.size].copy()
+            for age in range(1, window):
+                members = values[first + age : first + age + falls.size]
+                for k in range(falls.size):
+                    peak[k] = max(peak[k], members[k])
+                    falls[k] = min(falls[k], members[k] / peak[k] - 1.0)
+    return out
+
+
+@_compiled
+def window_rescaled_range(runs: Runs, values: Values, window: int, part: int) -> Values:
+    """Mean over the window's `window // part` parts of the range of summed distances from the mean, over deviation.
+
+    A constant part counts for nothing; NaN where all are constant.
+    """
+    out = np.full(values.size, np.nan)
+    for run in numba.prange(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        for bar in range(first + window - 1, end):
+            total, counted = 0.0, 0
+            for start in range(bar - window + 1, bar + 1, part):
+                mean = 0.0
+                for member in range(start, start + part):
+                    mean += (values[member] - values[start]) / part
+                square = level = top = bottom = 0.0
+                for member in range(start, start + part):
+                    apart = values[member] - values[start] - mean
+                    square += apart * apart
+                    level += apart
+                    top, bottom = max(top, level), min(bottom, level)
+                if square > 0.0:
+                    total += (top - bottom) / np.sqrt(square / part)
+                    counted += 1
+            if counted > 0:
+                out[bar] = total / counted
+    return out
+
+
+@_compiled
 def window_rank(runs: Runs, values: Values, window: int) -> Values:
     """Rank of the newest of the last `window` values over `window`: 1 at the highest; ties take their mean."""
     out = np.full(values.size, np.nan)
