@@ -275,4 +275,6 @@ def test_same_bits_whatever_the_threads(bars: pl.DataFrame, whole: pl.DataFrame)
 
 
 def test_every_indicator_tells_bars_apart(whole: pl.DataFrame) -> None:
-    assert [one.name for one in EVERY if whole[one.name].drop_nulls().n_unique() < 2] == []
+    """All but candlesticks, some of which are seen once in 100,000 bars: tests/features shows that each occurs."""
+    common = [one for one in EVERY if one.group != "candlesticks"]
+    assert [one.name for one in common if whole[one.name].drop_nulls().n_unique() < 2] == []

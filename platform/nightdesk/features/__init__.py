@@ -9,7 +9,20 @@ from types import MappingProxyType
 from typing import Final
 
 from nightdesk.errors import BadInput, UnknownName
-from nightdesk.features import alpha158, bars, dates, momentum, oscillators, statistical, trend, volatility, volume
+from nightdesk.features import (
+    alpha158,
+    bars,
+    candles_more,
+    candles_one,
+    candles_two,
+    dates,
+    momentum,
+    oscillators,
+    statistical,
+    trend,
+    volatility,
+    volume,
+)
 from nightdesk.features.indicator import Indicator
 
 ENTRY_POINTS: Final = "nightdesk.features"
@@ -22,6 +35,9 @@ FAMILIES: Final[tuple[tuple[Indicator, ...], ...]] = (
     volume.MORE,
     statistical.INDICATORS,
     dates.INDICATORS,
+    candles_one.INDICATORS,
+    candles_two.INDICATORS,
+    candles_more.INDICATORS,
     alpha158.INDICATORS,
 )
 """What nightdesk has beside its default features, family by family."""

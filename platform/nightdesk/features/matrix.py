@@ -13,7 +13,7 @@ import polars as pl
 import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import primitives, rolling, select
+from nightdesk.features import candles, primitives, rolling, select
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -79,7 +79,7 @@ def feature_version(names: Sequence[str] | None = None) -> str:
 
 def version_of(indicators: Iterable[Indicator]) -> str:
     """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
-    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives), _source(rolling)]
+    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives), _source(rolling), _source(candles)]
     for indicator in indicators:
         parts += [
             indicator.name,

@@ -248,7 +248,7 @@ MORE: Final[tuple[Indicator, ...]] = (
             f"efficiency_ratio_{window}",
             efficiency,
             window,
-            f"size of the move over {window} bars, over the sum of the sizes of its daily moves; 0 where there was none",
+            f"size of the move over {window} bars, over the sum of the sizes of its daily moves; 0 if none",
             "Kaufman 1995, Smarter Trading",
             window=window,
         )
