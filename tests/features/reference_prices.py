@@ -4,7 +4,7 @@ Moves that decide a side are compared in decimals, exactly as prices are quoted.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from reference_alpha158 import At, deviation, mean, over
 from slow_indicators import Bar, Column, ema, exact, rsi, stochastic, true_ranges, wilder
@@ -35,7 +35,7 @@ def last(values: Sequence[float], t: int, window: int) -> Sequence[float]:
 
 
 def values(bars: Sequence[Bar]) -> dict[str, At]:
-    return trend(bars) | momentum(bars) | oscillators(bars)
+    return trend(bars) | momentum(bars) | oscillators(bars) | bodies_and_reach(bars)
 
 
 def trend(bars: Sequence[Bar]) -> dict[str, At]:
@@ -44,7 +44,8 @@ def trend(bars: Sequence[Bar]) -> dict[str, At]:
     for n in (5, 10, 50, 100, 200):
         found[f"sma_gap_{n}"] = lambda t, n=n: c[t] / mean(last(c, t, n)) - 1
     for n in (10, 20):
-        found[f"ema_gap_{n}"] = lambda t, average=ema(c, n, n - 1): c[t] / average[t] - 1
+        average = ema(c, n, n - 1)
+        found[f"ema_gap_{n}"] = lambda t, average=average: c[t] / average[t] - 1
     for n in (10, 20, 50):
         found[f"wma_gap_{n}"] = lambda t, n=n: c[t] / weighted(last(c, t, n)) - 1
 
@@ -55,7 +56,7 @@ def trend(bars: Sequence[Bar]) -> dict[str, At]:
     one, two, three = chained(c, 20, 3)
     fast, slow = ema(c, 12, 25), ema(c, 26, 25)
     line = [0.0 if t < 25 else fast[t] - slow[t] for t in range(len(c))]
-    signal = ema(line, 9, 33)
+    signal, stop = ema(line, 9, 33), parabolic(bars)
     found |= {
         "hull_gap_20": hull,
         "dema_gap_20": lambda t: c[t] / (2 * one[t] - two[t]) - 1,
@@ -64,7 +65,7 @@ def trend(bars: Sequence[Bar]) -> dict[str, At]:
         "sma_ratio_50_200": lambda t: mean(last(c, t, 50)) / mean(last(c, t, 200)) - 1,
         "macd_line": lambda t: line[t] / c[t],
         "macd_signal": lambda t: signal[t] / c[t],
-        "parabolic_gap": lambda t, stop=parabolic(bars): 1 - stop[t] / c[t],
+        "parabolic_gap": lambda t: 1 - stop[t] / c[t],
     }
     return found | directions(bars) | ichimoku(bars)
 
@@ -143,11 +144,14 @@ def momentum(bars: Sequence[Bar]) -> dict[str, At]:
     days = range(1, len(c))
     r = [0.0] + [c[t] / c[t - 1] - 1 for t in days]
     moves = [0.0] + [c[t] - c[t - 1] for t in days]
+
+    def path(t: int, n: int) -> float:
+        return sum(abs(move) for move in last(moves, t, n))
+
     found: dict[str, At] = {}
     for n in (2, 3, 5, 10, 120, 252):
         found[f"return_{n}"] = lambda t, n=n: c[t] / c[t - n] - 1
     for n in (10, 20):
-        path: Callable[[int, int], float] = lambda t, n: sum(abs(move) for move in last(moves, t, n))  # noqa: E731
         found[f"efficiency_ratio_{n}"] = lambda t, n=n: over(abs(c[t] - c[t - n]), path(t, n))
 
     def williams(t: int) -> float:
@@ -194,7 +198,6 @@ def oscillators(bars: Sequence[Bar]) -> dict[str, At]:
     triple = chained(c, 15, 3)[2]
     moves = [0.0] + [c[t] - c[t - 1] for t in range(1, len(c))]
     middles = [(bar.high + bar.low) / 2 for bar in bars]
-    bodies = [bar.close - bar.open for bar in bars]
     pressure = [0.0] + [c[t] - min(bars[t].low, c[t - 1]) for t in range(1, len(c))]
 
     def percent_d(t: int) -> float:
@@ -220,6 +223,33 @@ def oscillators(bars: Sequence[Bar]) -> dict[str, At]:
         lows = [bar.low for bar in bars[t - 25 : t + 1]]
         return 100 * (25 - since(lows, min(lows))) / 25
 
+    def smoothed(column: Sequence[float]) -> dict[int, float]:
+        slow = ema(column, 25, 25)
+        return ema([slow.get(t, 0.0) for t in range(len(column))], 13, 37)
+
+    net, gross = smoothed(moves), smoothed([abs(move) for move in moves])
+    return {
+        "rsi_7": strength(bars, 7),
+        "rsi_28": strength(bars, 28),
+        "stochastic_d_14": percent_d,
+        "stochastic_slow_d_14": lambda t: (percent_d(t) + percent_d(t - 1) + percent_d(t - 2)) / 3,
+        "stochastic_rsi_14": stochastic_rsi,
+        "ultimate_7_14_28": lambda t: 100 * (4 * bought(t, 7) + 2 * bought(t, 14) + bought(t, 28)) / 7,
+        "trix_15": lambda t: triple[t] / triple[t - 1] - 1,
+        "aroon_up_25": aroon_up,
+        "aroon_down_25": aroon_down,
+        "aroon_oscillator_25": lambda t: aroon_up(t) - aroon_down(t),
+        "awesome_5_34": lambda t: (mean(last(middles, t, 5)) - mean(last(middles, t, 34))) / c[t],
+        "true_strength_25_13": lambda t: 100 * over(net[t], gross[t]),
+    }
+
+
+def bodies_and_reach(bars: Sequence[Bar]) -> dict[str, At]:
+    c, ranges = [bar.close for bar in bars], true_ranges(bars)
+    moves = [0.0] + [c[t] - c[t - 1] for t in range(1, len(c))]
+    bodies = [bar.close - bar.open for bar in bars]
+    powers = [over(bar.close - bar.open, bar.high - bar.low) for bar in bars]
+
     def chop(t: int) -> float:
         window = bars[t - 13 : t + 1]
         reach = max(bar.high for bar in window) - min(bar.low for bar in window)
@@ -233,28 +263,10 @@ def oscillators(bars: Sequence[Bar]) -> dict[str, At]:
         total = sum(abs(body) for body in window)
         return 100 * sum(max(body, 0.0) for body in window) / total if total else 50.0
 
-    def smoothed(column: Sequence[float]) -> dict[int, float]:
-        slow = ema(column, 25, 25)
-        return ema([slow.get(t, 0.0) for t in range(len(column))], 13, 37)
-
-    net, gross = smoothed(moves), smoothed([abs(move) for move in moves])
-    powers = [over(bar.close - bar.open, bar.high - bar.low) for bar in bars]
     return {
-        "rsi_7": strength(bars, 7),
-        "rsi_28": strength(bars, 28),
-        "stochastic_d_14": percent_d,
-        "stochastic_slow_d_14": lambda t: (percent_d(t) + percent_d(t - 1) + percent_d(t - 2)) / 3,
-        "stochastic_rsi_14": stochastic_rsi,
-        "ultimate_7_14_28": lambda t: 100 * (4 * bought(t, 7) + 2 * bought(t, 14) + bought(t, 28)) / 7,
-        "trix_15": lambda t: triple[t] / triple[t - 1] - 1,
-        "aroon_up_25": aroon_up,
-        "aroon_down_25": aroon_down,
-        "aroon_oscillator_25": lambda t: aroon_up(t) - aroon_down(t),
-        "awesome_5_34": lambda t: (mean(last(middles, t, 5)) - mean(last(middles, t, 34))) / c[t],
         "intraday_momentum_14": intraday,
         "vertical_horizontal_28": horizontal,
         "choppiness_14": chop,
-        "true_strength_25_13": lambda t: 100 * over(net[t], gross[t]),
         "balance_of_power_14": lambda t: mean(last(powers, t, 14)),
         "qstick_8": lambda t: mean(last(bodies, t, 8)) / c[t],
     }

@@ -82,6 +82,7 @@ def volatility(bars: Sequence[Bar]) -> dict[str, At]:
 def ranges(bars: Sequence[Bar]) -> dict[str, At]:
     c, reach = [bar.close for bar in bars], true_ranges(bars)
     ema_20, range_10 = ema(c, 20, 19), wilder(reach, 1, 10)
+    quick, calm = wilder(reach, 1, 7), wilder(reach, 1, 28)
     spread = ema([bar.high - bar.low for bar in bars], 10, 9)
 
     def drawdown(t: int, n: int) -> float:
@@ -102,8 +103,8 @@ def ranges(bars: Sequence[Bar]) -> dict[str, At]:
         return (max(bar.high for bar in window) - min(bar.low for bar in window)) / c[t]
 
     return {
-        "natr_7": lambda t, average=wilder(reach, 1, 7): average[t] / c[t],
-        "natr_28": lambda t, average=wilder(reach, 1, 28): average[t] / c[t],
+        "natr_7": lambda t: quick[t] / c[t],
+        "natr_28": lambda t: calm[t] / c[t],
         "true_range": lambda t: reach[t] / c[t],
         "bollinger_width_20": width,
         "keltner_position_20": position,

@@ -396,8 +396,8 @@ INDICATORS: Final[tuple[Indicator, ...]] = tuple(
             hikkake,
             "CDLHIKKAKE",
             _CHESLER,
-            "hikkake: an inside bar left downward (1) or upward (-1); 2 or -2 on the bar that closes beyond it the other"
-            " way within 3 bars",
+            "hikkake: an inside bar left downward (1) or upward (-1); 2 or -2 on the bar that closes beyond it the"
+            " other way within 3 bars",
         ),
         (
             modified_hikkake,
