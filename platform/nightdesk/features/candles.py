@@ -188,6 +188,11 @@ class Candle:
         return (price > self.bottom) & (price < self.top)
 
 
+def given(value: Values | float, found: Flags) -> Values:
+    """Take `value` where the pattern is found, 0 elsewhere."""
+    return np.where(found, value, 0.0)
+
+
 Compute = Callable[..., Values]
 
 

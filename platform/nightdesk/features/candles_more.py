@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from nightdesk.features.candles import Candle, candlestick, pattern
+from nightdesk.features.candles import Candle, candlestick, given, pattern
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Values
 
@@ -25,7 +25,7 @@ def _climbs(a: Candle, b: Candle, c: Candle) -> Flags:
 def two_crows(a: Candle, b: Candle, c: Candle) -> Values:
     """Long white, a black above it, then a black from within that into the first: -1."""
     falls = c.black & (c.open < b.open) & (c.open > b.close) & (c.close > a.open) & (c.close < a.close)
-    return -1.0 * (a.white & a.long & b.black & b.body_above(a) & falls)
+    return given(-1.0, a.white & a.long & b.black & b.body_above(a) & falls)
 
 
 @pattern(4, 13)
@@ -34,7 +34,7 @@ def three_black_crows(before: Candle, a: Candle, b: Candle, c: Candle) -> Values
     black = a.black & a.no_lower & b.black & b.no_lower & c.black & c.no_lower
     within = (b.open < a.open) & (b.open > a.close) & (c.open < b.open) & (c.open > b.close)
     falls = (before.high > a.close) & (a.close > b.close) & (b.close > c.close)
-    return -1.0 * (before.white & black & within & falls)
+    return given(-1.0, before.white & black & within & falls)
 
 
 @pattern(3, 12)
@@ -42,7 +42,7 @@ def three_inside(a: Candle, b: Candle, c: Candle) -> Values:
     """Long body that holds a short one, then a close beyond its open: against the first's colour."""
     inside = a.long & b.not_long & (b.top < a.top) & (b.bottom > a.bottom)
     beyond = (a.white & c.black & (c.close < a.open)) | (a.black & c.white & (c.close > a.open))
-    return -a.colour * (inside & beyond)
+    return given(-a.colour, inside & beyond)
 
 
 @pattern(4, 8)
@@ -52,7 +52,7 @@ def three_line_strike(a: Candle, b: Candle, c: Candle, d: Candle) -> Values:
     near = _opens_about(a, b) & _opens_about(b, c)
     up = c.white & (c.close > b.close) & (b.close > a.close) & (d.open > c.close) & (d.close < a.open)
     down = c.black & (c.close < b.close) & (b.close < a.close) & (d.open < c.close) & (d.close > a.open)
-    return c.colour * (same & near & (up | down))
+    return given(c.colour, same & near & (up | down))
 
 
 def _opens_about(a: Candle, b: Candle) -> Flags:
@@ -64,7 +64,7 @@ def three_outside(a: Candle, b: Candle, c: Candle) -> Values:
     """Body that engulfs the opposite one before, then a close further on: its colour."""
     up = b.white & a.black & (b.close > a.open) & (b.open < a.close) & (c.close > b.close)
     down = b.black & a.white & (b.open > a.close) & (b.close < a.open) & (c.close < b.close)
-    return b.colour * (up | down)
+    return given(b.colour, up | down)
 
 
 @pattern(3, 12)
@@ -74,7 +74,7 @@ def three_stars_in_the_south(a: Candle, b: Candle, c: Candle) -> Values:
     smaller = a.long & a.long_lower() & b.below(b.body, a.body)
     copy = (b.open > a.close) & (b.open <= a.high) & (b.low < a.close) & (b.low >= a.low) & b.some_lower
     last = c.short & c.no_lower & c.no_upper & (c.low > b.low) & (c.high < b.high)
-    return 1.0 * (black & smaller & copy & last)
+    return given(1.0, black & smaller & copy & last)
 
 
 @pattern(3, 12)
@@ -82,13 +82,13 @@ def three_white_soldiers(a: Candle, b: Candle, c: Candle) -> Values:
     """Three whites without upper shadows, each from within or near the last, none much shorter: 1."""
     bare = a.no_upper & b.no_upper & c.no_upper
     size = b.above(b.body, a.body - a.far) & c.above(c.body, b.body - b.far) & ~c.not_long
-    return 1.0 * (_climbs(a, b, c) & bare & _opens_on(a, b) & _opens_on(b, c) & size)
+    return given(1.0, _climbs(a, b, c) & bare & _opens_on(a, b) & _opens_on(b, c) & size)
 
 
 def _abandons(a: Candle, c: Candle) -> Flags:
     """Whether `c` closes against `a`, more than 0.3 into its body."""
-    into = np.where(a.white, a.close - c.close, c.close - a.close) - 0.3 * a.body
-    return a.long & ~c.not_long & (a.white != c.white) & (into > c.tie)
+    into: Values = np.where(a.white, a.close - c.close, c.close - a.close) - 0.3 * a.body
+    return a.long & ~c.not_long & (a.white ^ c.white) & (into > c.tie)
 
 
 @pattern(3, 12)
@@ -96,31 +96,31 @@ def abandoned_baby(a: Candle, b: Candle, c: Candle) -> Values:
     """Long body, a doji apart from both neighbours, then a long body back: its colour."""
     top = a.white & (b.low > a.high) & (c.high < b.low)
     bottom = a.black & (b.high < a.low) & (c.low > b.high)
-    return c.colour * (_abandons(a, c) & b.doji & (top | bottom))
+    return given(c.colour, _abandons(a, c) & b.doji & (top | bottom))
 
 
 @pattern(3, 12)
 def evening_doji_star(a: Candle, b: Candle, c: Candle) -> Values:
     """Long white, a doji above, then a black back into it: -1."""
-    return -1.0 * (a.white & _abandons(a, c) & b.doji & b.body_above(a))
+    return given(-1.0, a.white & _abandons(a, c) & b.doji & b.body_above(a))
 
 
 @pattern(3, 12)
 def evening_star(a: Candle, b: Candle, c: Candle) -> Values:
     """Long white, a short body above, then a black back into it: -1."""
-    return -1.0 * (a.white & _abandons(a, c) & b.not_long & b.body_above(a))
+    return given(-1.0, a.white & _abandons(a, c) & b.not_long & b.body_above(a))
 
 
 @pattern(3, 12)
 def morning_doji_star(a: Candle, b: Candle, c: Candle) -> Values:
     """Long black, a doji below, then a white back into it: 1."""
-    return 1.0 * (a.black & _abandons(a, c) & b.doji & b.body_below(a))
+    return given(1.0, a.black & _abandons(a, c) & b.doji & b.body_below(a))
 
 
 @pattern(3, 12)
 def morning_star(a: Candle, b: Candle, c: Candle) -> Values:
     """Long black, a short body below, then a white back into it: 1."""
-    return 1.0 * (a.black & _abandons(a, c) & b.not_long & b.body_below(a))
+    return given(1.0, a.black & _abandons(a, c) & b.not_long & b.body_below(a))
 
 
 @pattern(3, 12)
@@ -131,14 +131,14 @@ def advance_block(a: Candle, b: Candle, c: Candle) -> Values:
     much_weaker = c.below(c.body, b.body - b.far)
     shadowed = c.below(c.body, b.body) & b.below(b.body, a.body) & (c.usual_upper_passed | b.usual_upper_passed)
     topped = c.below(c.body, b.body) & c.long_upper()
-    return -1.0 * (steady & (weaker | much_weaker | shadowed | topped))
+    return given(-1.0, steady & (weaker | much_weaker | shadowed | topped))
 
 
 @pattern(3, 12)
 def stalled_pattern(a: Candle, b: Candle, c: Candle) -> Values:
     """Two long whites, then a short one that rides on their shoulder: -1."""
     rides = b.no_upper & _opens_on(a, b) & c.short & ~b.below(c.open, b.close - c.body - b.near)
-    return -1.0 * (_climbs(a, b, c) & a.long & b.long & rides)
+    return given(-1.0, _climbs(a, b, c) & a.long & b.long & rides)
 
 
 @pattern(5, 14)
@@ -148,7 +148,7 @@ def breakaway(a: Candle, b: Candle, c: Candle, d: Candle, e: Candle) -> Values:
     down = a.black & b.body_below(a) & (c.high < b.high) & (c.low < b.low) & (d.high < c.high) & (d.low < c.low)
     up = a.white & b.body_above(a) & (c.high > b.high) & (c.low > b.low) & (d.high > c.high) & (d.low > c.low)
     back = (down & (e.close > b.open) & (e.close < a.close)) | (up & (e.close < b.open) & (e.close > a.close))
-    return e.colour * (a.long & same & back)
+    return given(e.colour, a.long & same & back)
 
 
 @pattern(4, 13)
@@ -157,7 +157,7 @@ def concealing_baby_swallow(a: Candle, b: Candle, c: Candle, d: Candle) -> Value
     black = a.black & b.black & c.black & d.black
     bare = a.no_lower & a.no_upper & b.no_lower & b.no_upper
     reaches = c.body_below(b) & c.some_upper & (c.high > b.close)
-    return 1.0 * (black & bare & reaches & (d.high > c.high) & (d.low < c.low))
+    return given(1.0, black & bare & reaches & (d.high > c.high) & (d.low < c.low))
 
 
 @pattern(3, 7)
@@ -165,7 +165,7 @@ def gap_side_by_side_white(a: Candle, b: Candle, c: Candle) -> Values:
     """Two like whites beyond a gap: 1 above it, -1 below."""
     up, down = b.body_above(a) & c.body_above(a), b.body_below(a) & c.body_below(a)
     alike = b.white & c.white & b.within(c.body, b.body, b.near) & b.within(c.open, b.open, b.equal)
-    return np.where(up, 1.0, -1.0) * ((up | down) & alike)
+    return given(np.where(up, 1.0, -1.0), (up | down) & alike)
 
 
 @pattern(3, 12)
@@ -174,7 +174,7 @@ def identical_three_crows(a: Candle, b: Candle, c: Candle) -> Values:
     black = a.black & a.no_lower & b.black & b.no_lower & c.black & c.no_lower
     falls = (a.close > b.close) & (b.close > c.close)
     same = a.within(b.open, a.close, a.equal) & b.within(c.open, b.close, b.equal)
-    return -1.0 * (black & falls & same)
+    return given(-1.0, black & falls & same)
 
 
 @pattern(5, 14)
@@ -183,7 +183,7 @@ def ladder_bottom(a: Candle, b: Candle, c: Candle, d: Candle, e: Candle) -> Valu
     black = a.black & b.black & c.black & d.black
     falls = (a.open > b.open) & (b.open > c.open) & (a.close > b.close) & (b.close > c.close)
     turns = d.some_upper & e.white & (e.open > d.open) & (e.close > d.high)
-    return 1.0 * (black & falls & turns)
+    return given(1.0, black & falls & turns)
 
 
 @pattern(5, 14)
@@ -194,7 +194,7 @@ def mat_hold(a: Candle, b: Candle, c: Candle, d: Candle, e: Candle) -> Values:
     holds = (c.bottom < a.close) & (d.bottom < a.close) & _upper_half(a, c) & _upper_half(a, d)
     falls = (c.top < b.open) & (d.top < c.top)
     beyond = (e.open > d.close) & (e.close > np.maximum(np.maximum(b.high, c.high), d.high))
-    return 1.0 * (short & colours & b.body_above(a) & holds & falls & beyond)
+    return given(1.0, short & colours & b.body_above(a) & holds & falls & beyond)
 
 
 def _upper_half(a: Candle, other: Candle) -> Flags:
@@ -210,14 +210,14 @@ def rise_fall_three_methods(a: Candle, b: Candle, c: Candle, d: Candle, e: Candl
     within &= (d.bottom < a.high) & (d.top > a.low)
     steps = (c.close * a.colour < b.close * a.colour) & (d.close * a.colour < c.close * a.colour)
     further = (e.open * a.colour > d.close * a.colour) & (e.close * a.colour > a.close * a.colour)
-    return a.colour * (short & colours & within & steps & further)
+    return given(a.colour, short & colours & within & steps & further)
 
 
 @pattern(3, 7)
 def stick_sandwich(a: Candle, b: Candle, c: Candle) -> Values:
     """Two blacks that close alike, a white above their close between: 1."""
     alike = a.within(c.close, a.close, a.equal)
-    return 1.0 * (a.black & b.white & c.black & (b.low > a.close) & alike)
+    return given(1.0, a.black & b.white & c.black & (b.low > a.close) & alike)
 
 
 @pattern(3, 7)
@@ -228,7 +228,7 @@ def tasuki_gap(a: Candle, b: Candle, c: Candle) -> Values:
     up &= (c.close < b.open) & (c.close > a.top)
     down = b.body_below(a) & b.black & c.white & (c.open < b.open) & (c.open > b.close)
     down &= (c.close > b.open) & (c.close < a.bottom)
-    return b.colour * (size & (up | down))
+    return given(b.colour, size & (up | down))
 
 
 @pattern(3, 12)
@@ -236,21 +236,21 @@ def tristar(a: Candle, b: Candle, c: Candle) -> Values:
     """Three dojis, the second apart from the first: -1 above it, 1 below."""
     dojis = a.doji & b.doji_for(a) & c.doji_for(a)
     above, below = b.body_above(a) & (c.top < b.top), b.body_below(a) & (c.bottom > b.bottom)
-    return np.where(below, 1.0, -1.0) * (dojis & (above | below))
+    return given(np.where(below, 1.0, -1.0), dojis & (above | below))
 
 
 @pattern(3, 12)
 def unique_three_river(a: Candle, b: Candle, c: Candle) -> Values:
     """Long black, a black hammer within it to a new low, then a short white below: 1."""
     inside = b.black & (b.close > a.close) & (b.open <= a.open) & (b.low < a.low)
-    return 1.0 * (a.long & a.black & inside & c.short & c.white & (c.open > b.low))
+    return given(1.0, a.long & a.black & inside & c.short & c.white & (c.open > b.low))
 
 
 @pattern(3, 12)
 def upside_gap_two_crows(a: Candle, b: Candle, c: Candle) -> Values:
     """Long white, a short black above a gap, then a black that engulfs it above the gap: -1."""
     engulfs = (c.open > b.open) & (c.close < b.close) & (c.close > a.close)
-    return -1.0 * (a.white & a.long & b.black & b.not_long & b.body_above(a) & c.black & engulfs)
+    return given(-1.0, a.white & a.long & b.black & b.not_long & b.body_above(a) & c.black & engulfs)
 
 
 @pattern(3, 2)
@@ -258,14 +258,14 @@ def gap_three_methods(a: Candle, b: Candle, c: Candle) -> Values:
     """Two of one colour with a gap between, then one that closes it: their colour."""
     closes = (a.white == b.white) & (b.white != c.white) & b.within_body(c.open) & a.within_body(c.close)
     gap = (a.white & b.body_above(a)) | (a.black & b.body_below(a))
-    return a.colour * (closes & gap)
+    return given(a.colour, closes & gap)
 
 
 def _tricks(mother: Candle, inside: Candle, out: Candle) -> Values:
     """1 where a bar inside the one before is left downward, -1 upward, else 0."""
     held = (inside.high < mother.high) & (inside.low > mother.low)
     down, up = (out.high < inside.high) & (out.low < inside.low), (out.high > inside.high) & (out.low > inside.low)
-    return 1.0 * (held & down) - 1.0 * (held & up)
+    return given(1.0, held & down) - given(1.0, held & up)
 
 
 def _modified(first: Candle, second: Candle, third: Candle, out: Candle) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nightdesk.features.candles import Candle, candlestick, pattern
+from nightdesk.features.candles import Candle, candlestick, given, pattern
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Values
 
@@ -12,43 +12,43 @@ from nightdesk.features.primitives import Values
 @pattern(1, 10)
 def belt_hold(now: Candle) -> Values:
     """Long body that opens at its extreme: 1 white, -1 black."""
-    return now.colour * (now.long & ((now.white & now.no_lower) | (now.black & now.no_upper)))
+    return given(now.colour, now.long & ((now.white & now.no_lower) | (now.black & now.no_upper)))
 
 
 @pattern(1, 10)
 def closing_marubozu(now: Candle) -> Values:
     """Long body that closes at its extreme: 1 white, -1 black."""
-    return now.colour * (now.long & ((now.white & now.no_upper) | (now.black & now.no_lower)))
+    return given(now.colour, now.long & ((now.white & now.no_upper) | (now.black & now.no_lower)))
 
 
 @pattern(1, 10)
 def marubozu(now: Candle) -> Values:
     """Long body without shadows: 1 white, -1 black."""
-    return now.colour * (now.long & now.no_upper & now.no_lower)
+    return given(now.colour, now.long & now.no_upper & now.no_lower)
 
 
 @pattern(1, 10)
 def doji(now: Candle) -> Values:
     """Hardly any body: 1."""
-    return 1.0 * now.doji
+    return given(1.0, now.doji)
 
 
 @pattern(1, 10)
 def dragonfly_doji(now: Candle) -> Values:
     """Hardly any body, a lower shadow alone: 1."""
-    return 1.0 * (now.doji & now.no_upper & now.some_lower)
+    return given(1.0, now.doji & now.no_upper & now.some_lower)
 
 
 @pattern(1, 10)
 def gravestone_doji(now: Candle) -> Values:
     """Hardly any body, an upper shadow alone: 1."""
-    return 1.0 * (now.doji & now.no_lower & now.some_upper)
+    return given(1.0, now.doji & now.no_lower & now.some_upper)
 
 
 @pattern(1, 10)
 def long_legged_doji(now: Candle) -> Values:
     """Hardly any body, and a shadow longer than it: 1."""
-    return 1.0 * (now.doji & (now.long_lower() | now.long_upper()))
+    return given(1.0, now.doji & (now.long_lower() | now.long_upper()))
 
 
 @pattern(1, 10)
@@ -56,63 +56,63 @@ def rickshaw_man(now: Candle) -> Values:
     """Hardly any body, in the middle of two longer shadows: 1."""
     middle = now.low + (now.high - now.low) / 2.0
     centred = ~now.above(now.bottom, middle + now.near) & ~now.below(now.top, middle - now.near)
-    return 1.0 * (now.doji & now.long_lower() & now.long_upper() & centred)
+    return given(1.0, now.doji & now.long_lower() & now.long_upper() & centred)
 
 
 @pattern(1, 10)
 def takuri(now: Candle) -> Values:
     """Hardly any body, no upper shadow, a lower one longer than two bodies: 1."""
-    return 1.0 * (now.doji & now.no_upper & now.long_lower(2.0))
+    return given(1.0, now.doji & now.no_upper & now.long_lower(2.0))
 
 
 @pattern(1, 10)
 def high_wave(now: Candle) -> Values:
     """Short body between shadows longer than two bodies: 1 white, -1 black."""
-    return now.colour * (now.short & now.long_upper(2.0) & now.long_lower(2.0))
+    return given(now.colour, now.short & now.long_upper(2.0) & now.long_lower(2.0))
 
 
 @pattern(1, 10)
 def spinning_top(now: Candle) -> Values:
     """Short body between shadows longer than it: 1 white, -1 black."""
-    return now.colour * (now.short & now.long_upper() & now.long_lower())
+    return given(now.colour, now.short & now.long_upper() & now.long_lower())
 
 
 @pattern(1, 10)
 def long_line(now: Candle) -> Values:
     """Long body between shorter shadows than usual: 1 white, -1 black."""
-    return now.colour * (now.long & now.short_upper & now.short_lower)
+    return given(now.colour, now.long & now.short_upper & now.short_lower)
 
 
 @pattern(1, 10)
 def short_line(now: Candle) -> Values:
     """Short body between shorter shadows than usual: 1 white, -1 black."""
-    return now.colour * (now.short & now.short_upper & now.short_lower)
+    return given(now.colour, now.short & now.short_upper & now.short_lower)
 
 
 @pattern(2, 11)
 def hammer(before: Candle, now: Candle) -> Values:
     """Short body over a long lower shadow, at or below the low before: 1."""
     low = ~before.above(now.bottom, before.low + before.near)
-    return 1.0 * (now.short & now.long_lower() & now.no_upper & low)
+    return given(1.0, now.short & now.long_lower() & now.no_upper & low)
 
 
 @pattern(2, 11)
 def hanging_man(before: Candle, now: Candle) -> Values:
     """Short body over a long lower shadow, at or above the high before: -1."""
     high = ~before.below(now.bottom, before.high - before.near)
-    return -1.0 * (now.short & now.long_lower() & now.no_upper & high)
+    return given(-1.0, now.short & now.long_lower() & now.no_upper & high)
 
 
 @pattern(2, 11)
 def inverted_hammer(before: Candle, now: Candle) -> Values:
     """Short body under a long upper shadow, wholly below the body before: 1."""
-    return 1.0 * (now.short & now.long_upper() & now.no_lower & now.body_below(before))
+    return given(1.0, now.short & now.long_upper() & now.no_lower & now.body_below(before))
 
 
 @pattern(2, 11)
 def shooting_star(before: Candle, now: Candle) -> Values:
     """Short body under a long upper shadow, wholly above the body before: -1."""
-    return -1.0 * (now.short & now.long_upper() & now.no_lower & now.body_above(before))
+    return given(-1.0, now.short & now.long_upper() & now.no_lower & now.body_above(before))
 
 
 _MORRIS = "Morris 2006, Candlestick Charting Explained"

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from nightdesk.features.candles import Candle, candlestick, pattern
+from nightdesk.features.candles import Candle, candlestick, given, pattern
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Values
 
@@ -15,21 +15,21 @@ from nightdesk.features.primitives import Flags, Values
 def counterattack(before: Candle, now: Candle) -> Values:
     """Two long bodies of opposite colour that close alike: colour of the second."""
     alike = before.within(now.close, before.close, before.equal)
-    return now.colour * ((before.white != now.white) & before.long & now.long & alike)
+    return given(now.colour, (before.white != now.white) & before.long & now.long & alike)
 
 
 @pattern(2, 11)
 def dark_cloud_cover(before: Candle, now: Candle) -> Values:
     """Long white, then a black from above its high to below its middle: -1."""
     deep = now.below(now.close, before.close - 0.5 * before.body) & (now.close > before.open)
-    return -1.0 * (before.white & before.long & now.black & (now.open > before.high) & deep)
+    return given(-1.0, before.white & before.long & now.black & (now.open > before.high) & deep)
 
 
 @pattern(2, 11)
 def doji_star(before: Candle, now: Candle) -> Values:
     """Long body, then a doji beyond it: -1 after a white, 1 after a black."""
     beyond = (before.white & now.body_above(before)) | (before.black & now.body_below(before))
-    return -before.colour * (before.long & now.doji & beyond)
+    return given(-before.colour, before.long & now.doji & beyond)
 
 
 @pattern(2, 2)
@@ -37,32 +37,32 @@ def engulfing(before: Candle, now: Candle) -> Values:
     """Body that holds the opposite one before: colour of the second, 0.8 of it where they share an end."""
     holds = (now.top >= before.top) & (now.bottom <= before.bottom) & (now.body > before.body)
     shared = (now.top == before.top) | (now.bottom == before.bottom)
-    return now.colour * np.where(shared, 0.8, 1.0) * ((now.white != before.white) & holds)
+    return given(now.colour * np.where(shared, 0.8, 1.0), (now.white != before.white) & holds)
 
 
 def _inside(before: Candle, now: Candle) -> Values:
     strictly = (now.top < before.top) & (now.bottom > before.bottom)
     at_most = (now.top <= before.top) & (now.bottom >= before.bottom)
-    return -before.colour * np.where(strictly, 1.0, 0.8) * (before.long & at_most)
+    return given(-before.colour * np.where(strictly, 1.0, 0.8), before.long & at_most)
 
 
 @pattern(2, 11)
 def harami(before: Candle, now: Candle) -> Values:
     """Long body that holds a short one after it: against the first's colour, 0.8 where they share an end."""
-    return _inside(before, now) * now.not_long
+    return given(_inside(before, now), now.not_long)
 
 
 @pattern(2, 11)
 def harami_cross(before: Candle, now: Candle) -> Values:
     """Long body that holds a doji after it: against the first's colour, 0.8 where they share an end."""
-    return _inside(before, now) * now.doji
+    return given(_inside(before, now), now.doji)
 
 
 @pattern(2, 11)
 def homing_pigeon(before: Candle, now: Candle) -> Values:
     """Long black that holds a short black after it: 1."""
     inside = (now.open < before.open) & (now.close > before.close)
-    return 1.0 * (before.black & now.black & before.long & now.not_long & inside)
+    return given(1.0, before.black & now.black & before.long & now.not_long & inside)
 
 
 def _rises_from_below(before: Candle, now: Candle) -> Flags:
@@ -74,59 +74,61 @@ def _rises_from_below(before: Candle, now: Candle) -> Flags:
 def in_neck(before: Candle, now: Candle) -> Values:
     """Long black, then a white from below that closes at its close or slightly above: -1."""
     slightly = (now.close >= before.close) & ~before.above(now.close, before.close + before.equal)
-    return -1.0 * (_rises_from_below(before, now) & slightly)
+    return given(-1.0, _rises_from_below(before, now) & slightly)
 
 
 @pattern(2, 11)
 def on_neck(before: Candle, now: Candle) -> Values:
     """Long black, then a white from below that closes at its low: -1."""
-    return -1.0 * (_rises_from_below(before, now) & before.within(now.close, before.low, before.equal))
+    return given(-1.0, _rises_from_below(before, now) & before.within(now.close, before.low, before.equal))
 
 
 @pattern(2, 11)
 def thrusting(before: Candle, now: Candle) -> Values:
     """Long black, then a white from below that closes in its body, at most at the middle: -1."""
     into = before.above(now.close, before.close + before.equal)
-    return -1.0 * (_rises_from_below(before, now) & into & ~before.above(now.close, before.close + 0.5 * before.body))
+    return given(
+        -1.0, _rises_from_below(before, now) & into & ~before.above(now.close, before.close + 0.5 * before.body)
+    )
 
 
 @pattern(2, 11)
 def piercing(before: Candle, now: Candle) -> Values:
     """Long black, then a long white from below that closes in its body above the middle: 1."""
     into = (now.close < before.open) & before.above(now.close, before.close + 0.5 * before.body)
-    return 1.0 * (_rises_from_below(before, now) & now.long & into)
+    return given(1.0, _rises_from_below(before, now) & now.long & into)
 
 
 def _kicks(before: Candle, now: Candle) -> Flags:
     """Two opposite marubozus with a gap between their ranges, in the direction of the second."""
-    bare = before.long & before.no_upper & before.no_lower & now.long & now.no_upper & now.no_lower
+    bare: Flags = before.long & before.no_upper & before.no_lower & now.long & now.no_upper & now.no_lower
     gap = (before.black & (now.low > before.high)) | (before.white & (now.high < before.low))
-    return (before.white != now.white) & bare & gap
+    return (before.white ^ now.white) & bare & gap
 
 
 @pattern(2, 11)
 def kicking(before: Candle, now: Candle) -> Values:
     """Two opposite marubozus with a gap between: colour of the second."""
-    return now.colour * _kicks(before, now)
+    return given(now.colour, _kicks(before, now))
 
 
 @pattern(2, 11)
 def kicking_by_length(before: Candle, now: Candle) -> Values:
     """Two opposite marubozus with a gap between: colour of the longer."""
-    return np.where(now.above(now.body, before.body), now.colour, before.colour) * _kicks(before, now)
+    return given(np.where(now.above(now.body, before.body), now.colour, before.colour), _kicks(before, now))
 
 
 @pattern(2, 6)
 def matching_low(before: Candle, now: Candle) -> Values:
     """Two blacks that close alike: 1."""
-    return 1.0 * (before.black & now.black & before.within(now.close, before.close, before.equal))
+    return given(1.0, before.black & now.black & before.within(now.close, before.close, before.equal))
 
 
 @pattern(2, 11)
 def separating_lines(before: Candle, now: Candle) -> Values:
     """Opposite colours that open alike, the second a long belt hold: its colour."""
     bare = now.long & ((now.white & now.no_lower) | (now.black & now.no_upper))
-    return now.colour * ((before.white != now.white) & before.within(now.open, before.open, before.equal) & bare)
+    return given(now.colour, (before.white != now.white) & before.within(now.open, before.open, before.equal) & bare)
 
 
 _MORRIS = "Morris 2006, Candlestick Charting Explained"

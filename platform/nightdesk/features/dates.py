@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged
+from nightdesk.features.primitives import Flags, Runs, Values, lagged
 from nightdesk.tables import DATE
 
 _YEAR = 365.25
@@ -49,7 +49,7 @@ def days_into_quarter(_runs: Runs, date: Values) -> Values:
 
 def turn_of_month(runs: Runs, date: Values) -> Values:
     """1 on the last calendar day of a month and its first three, else 0."""
-    near = (days_to_month_end(runs, date) == 0.0) | (day_of_month(runs, date) <= _FIRST_DAYS)
+    near: Flags = (days_to_month_end(runs, date) == 0.0) | (day_of_month(runs, date) <= _FIRST_DAYS)
     return near.astype(np.float64)
 
 

@@ -57,7 +57,7 @@ def garman_klass(
 ) -> Values:
     """Annualised volatility of Garman and Klass, a fraction: from ranges and bodies, without drift."""
     square = 0.5 * np.log(high / low) ** 2 - (2.0 * math.log(2.0) - 1.0) * np.log(close / open_) ** 2
-    return np.sqrt(days_a_year * np.maximum(window_mean(runs, square, window), 0.0))
+    return math.sqrt(days_a_year) * np.sqrt(np.maximum(window_mean(runs, square, window), 0.0))
 
 
 def rogers_satchell(
@@ -66,7 +66,7 @@ def rogers_satchell(
     """Annualised volatility of Rogers and Satchell, a fraction: within the bars, whatever the drift."""
     day, top, bottom = np.log(close / open_), np.log(high / open_), np.log(low / open_)
     square = top * (top - day) + bottom * (bottom - day)
-    return np.sqrt(days_a_year * np.maximum(window_mean(runs, square, window), 0.0))
+    return math.sqrt(days_a_year) * np.sqrt(np.maximum(window_mean(runs, square, window), 0.0))
 
 
 def true_range(runs: Runs, high: Values, low: Values, close: Values) -> Values:
