@@ -24,22 +24,70 @@ _SOURCE = "{}; sizes as TA-Lib 0.8 judges them ({})"
 _NISON = "Nison 1991, Japanese Candlestick Charting Techniques"
 
 
-def _back(values: Values, days: int) -> Values:
-    """Values `days` bars before, whatever their run: a pattern is null until all its bars lie in the run."""
-    return values if days == 0 else np.concatenate((np.full(min(days, values.size), np.nan), values[:-days]))
+class _Bars:
+    """Prices of all bars, and what sizes were usual before each, computed once for all candles of a pattern."""
+
+    def __init__(self, runs: Runs, prices: Sequence[Values]) -> None:
+        self._runs = runs
+        self.open, self.high, self.low, self.close = prices
+
+    @cached_property
+    def usual_body(self) -> Values:
+        return self._before(np.abs(self.close - self.open), _USUAL)
+
+    @cached_property
+    def usual_range(self) -> Values:
+        return self._before(self.high - self.low, _USUAL)
+
+    @cached_property
+    def usual_shadow(self) -> Values:
+        return 0.5 * self._before(self.high - self.low - np.abs(self.close - self.open), _USUAL)
+
+    @cached_property
+    def late_range(self) -> Values:
+        return self._before(self.high - self.low, _LATELY)
+
+    def _before(self, sizes: Values, window: int) -> Values:
+        """Mean of the `window` sizes before each bar, that bar not included."""
+        mean = np.full(sizes.size, np.nan)
+        mean[1:] = window_mean(self._runs, sizes, window)[:-1]
+        return mean
 
 
 class Candle:
-    """The bar `ago` bars before each: prices, sizes, and how they compare with what was usual before it."""
+    """The bar `ago` bars before each that has `last` bars before it: prices, sizes, and what was usual before.
 
-    def __init__(self, runs: Runs, prices: Sequence[Values], ago: int) -> None:
-        """Take the prices (open, high, low, close) of every bar, and how many bars before it to look."""
-        self._runs, self._prices, self._ago = runs, prices, ago
-        self.open, self.high, self.low, self.close = (_back(price, ago) for price in prices)
-        self.top, self.bottom = np.maximum(self.open, self.close), np.minimum(self.open, self.close)
-        self.body = self.top - self.bottom
+    All arrays are as long as there are such bars, whatever their run: a signal is null until all its bars lie in it.
+    """
+
+    def __init__(self, bars: _Bars, ago: int, last: int) -> None:
+        """Look `ago` bars back from every bar that has `last` before it."""
+        size = bars.close.size
+        self._bars, self._part = bars, slice(min(last - ago, size), max(size - ago, 0))
+        self.open, self.high, self.low, self.close = (
+            price[self._part] for price in (bars.open, bars.high, bars.low, bars.close)
+        )
         self.white: Flags = self.close >= self.open
-        self.black: Flags = ~self.white
+
+    @cached_property
+    def black(self) -> Flags:
+        """Closed below its open."""
+        return ~self.white
+
+    @cached_property
+    def top(self) -> Values:
+        """Higher end of the body."""
+        return np.maximum(self.open, self.close)
+
+    @cached_property
+    def bottom(self) -> Values:
+        """Lower end of the body."""
+        return np.minimum(self.open, self.close)
+
+    @cached_property
+    def body(self) -> Values:
+        """Size of the body."""
+        return np.abs(self.close - self.open)
 
     @cached_property
     def colour(self) -> Values:
@@ -62,54 +110,38 @@ class Candle:
         return _EQUAL_SIZES * self.close
 
     @cached_property
-    def _usual_body(self) -> Values:
-        return self._usual(np.abs(self._prices[3] - self._prices[0]), _USUAL)
-
-    @cached_property
     def _tiny(self) -> Values:
-        return 0.1 * self._usual(self._prices[1] - self._prices[2], _USUAL)
-
-    @cached_property
-    def _usual_shadow(self) -> Values:
-        open_, high, low, close = self._prices
-        return 0.5 * self._usual(high - low - np.abs(close - open_), _USUAL)
-
-    @cached_property
-    def _usual_range(self) -> Values:
-        return self._usual(self._prices[1] - self._prices[2], _LATELY)
-
-    def _usual(self, sizes: Values, window: int) -> Values:
-        return _back(window_mean(self._runs, sizes, window), self._ago + 1)
+        return 0.1 * self._bars.usual_range[self._part]
 
     @property
     def near(self) -> Values:
         """A fifth of the usual range of late."""
-        return 0.2 * self._usual_range
+        return 0.2 * self._bars.late_range[self._part]
 
     @property
     def far(self) -> Values:
         """Three fifths of the usual range of late."""
-        return 0.6 * self._usual_range
+        return 0.6 * self._bars.late_range[self._part]
 
     @property
     def equal(self) -> Values:
         """A twentieth of the usual range of late."""
-        return 0.05 * self._usual_range
+        return 0.05 * self._bars.late_range[self._part]
 
     @cached_property
     def long(self) -> Flags:
         """Body longer than usual."""
-        return self.body - self._usual_body > self.tie
+        return self.body - self._bars.usual_body[self._part] > self.tie
 
     @cached_property
     def short(self) -> Flags:
         """Body shorter than usual."""
-        return self.body - self._usual_body < -self.tie
+        return self.body - self._bars.usual_body[self._part] < -self.tie
 
     @cached_property
     def not_long(self) -> Flags:
         """Body at most as long as usual."""
-        return self.body - self._usual_body <= self.tie
+        return self.body - self._bars.usual_body[self._part] <= self.tie
 
     @cached_property
     def doji(self) -> Flags:
@@ -143,17 +175,17 @@ class Candle:
     @cached_property
     def short_upper(self) -> Flags:
         """Upper shadow shorter than usual."""
-        return self.upper - self._usual_shadow < -self.tie
+        return self.upper - self._bars.usual_shadow[self._part] < -self.tie
 
     @cached_property
     def short_lower(self) -> Flags:
         """Lower shadow shorter than usual."""
-        return self.lower - self._usual_shadow < -self.tie
+        return self.lower - self._bars.usual_shadow[self._part] < -self.tie
 
     @cached_property
     def usual_upper_passed(self) -> Flags:
         """Upper shadow longer than usual."""
-        return self.upper - self._usual_shadow > self.tie
+        return self.upper - self._bars.usual_shadow[self._part] > self.tie
 
     def long_upper(self, times: float = 1.0) -> Flags:
         """Upper shadow longer than `times` the body."""
@@ -206,12 +238,13 @@ def pattern(bars: int, warm_up: int) -> Callable[[Callable[..., Values]], Comput
         @wraps(signal)
         def compute(runs: Runs, open_: Values, high: Values, low: Values, close: Values) -> Values:
             prices = (open_, high, low, close)
-            found = np.asarray(
-                signal(*(Candle(runs, prices, ago) for ago in range(bars - 1, -1, -1))), dtype=np.float64
-            )
+            last = bars - 1
+            known = _Bars(runs, prices)
+            found = signal(*(Candle(known, ago, last) for ago in range(last, -1, -1)))
             out = np.full(close.size, np.nan)
             for first, end in runs.tolist():
-                out[first + warm_up : end] = found[first + warm_up : end]
+                if end - first > warm_up:
+                    out[first + warm_up : end] = found[first + warm_up - last : end - last]
             return out
 
         compute.__dict__["warm_up"] = warm_up
