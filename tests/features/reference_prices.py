@@ -72,6 +72,8 @@ def trend(bars: Sequence[Bar]) -> dict[str, At]:
 
 def parabolic(bars: Sequence[Bar], step: float = 0.02, most: float = 0.2) -> dict[int, float]:
     """Wilder's stop and reverse; the first direction is that of the larger move on the second bar, up in a tie."""
+    if len(bars) < 2:
+        return {}
     up_move = exact(bars[1].high) - exact(bars[0].high)
     down_move = exact(bars[0].low) - exact(bars[1].low)
     rising = not (down_move > 0 and down_move > up_move)

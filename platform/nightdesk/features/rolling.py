@@ -159,13 +159,15 @@ def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
         first, end = runs[run, 0], runs[run, 1]
         if end - first >= window:
             falls = out[first + window - 1 : end]
-            falls[:] = 0.0
             peak = values[first : first + falls.size].copy()
+            for k in range(falls.size):
+                falls[k] = peak[k] - peak[k]
             for age in range(1, window):
                 members = values[first + age : first + age + falls.size]
                 for k in range(falls.size):
                     peak[k] = max(peak[k], members[k])
-                    falls[k] = min(falls[k], members[k] / peak[k] - 1.0)
+                    # The difference is 0, or NaN where the value is: comparisons would pass it over.
+                    falls[k] = min(falls[k], members[k] / peak[k] - 1.0) + (members[k] - members[k])
     return out
 
 
@@ -190,7 +192,7 @@ def window_rescaled_range(runs: Runs, values: Values, window: int, part: int) ->
                     square += apart * apart
                     level += apart
                     top, bottom = max(top, level), min(bottom, level)
-                if square > 0.0:
+                if square != 0.0:
                     total += (top - bottom) / np.sqrt(square / part)
                     counted += 1
             if counted > 0:
