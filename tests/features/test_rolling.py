@@ -1,7 +1,8 @@
 """The rolling kernels in float64: the same bits from a window alone, NaN kept within windows, numpy's values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numba
 import numpy as np
 import pytest
 
@@ -25,6 +26,15 @@ KERNELS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "quantile": lambda runs, values: rolling.window_quantile(runs, values, WINDOW, 0.3),
 }
 EVERY = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Thousands of tiny calls: starting threads would cost more than all the work."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(threads)
 
 
 @pytest.fixture
