@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import checks, evidence, features, history, install, machine, night, scale, store
+from tests.benchmarks import checks, evidence, families, features, history, install, machine, night, scale, store
 from tests.benchmarks.page import Section, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
@@ -13,6 +13,7 @@ PARTS = {
     "night": night.measure,
     "store": store.measure,
     "features": features.measure,
+    "families": families.measure,
     "checks": checks.measure,
     "evidence": evidence.measure,
     "quality": checks.quality,

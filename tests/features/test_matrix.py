@@ -10,7 +10,7 @@ import pytest
 import talib
 
 from nightdesk.errors import BadInput, UnknownName
-from nightdesk.features import INDICATORS, bars, matrix
+from nightdesk.features import DEFAULT, INDICATORS, bars, matrix
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.matrix import feature_matrix, feature_version, max_look_back, version_of
 from nightdesk.tables import BARS, CLOSE, DATE, SYMBOL, VOLUME
@@ -48,8 +48,10 @@ def test_columns_in_registry_order_as_float32(table: pl.DataFrame) -> None:
     assert found["range_position"].to_list() == [0.5] * 6
 
 
-def test_all_features_without_names(table: pl.DataFrame) -> None:
-    assert feature_matrix(table).columns[2 : 2 + len(INDICATORS)] == list(INDICATORS)
+def test_the_default_features_without_names(table: pl.DataFrame) -> None:
+    names = [indicator.name for indicator in DEFAULT]
+    assert feature_matrix(table).columns[2 : 2 + len(DEFAULT)] == names
+    assert list(INDICATORS)[: len(DEFAULT)] == names
 
 
 def test_no_bars_give_no_rows(table: pl.DataFrame) -> None:

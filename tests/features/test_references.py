@@ -1,18 +1,23 @@
 """Every indicator against a plain loop written from its definition, on hostile walks and on real symbols."""
 
 import datetime as dt
+import types
 from importlib.resources import files
 
 import numpy as np
 import polars as pl
 import pytest
+import reference_alpha158
+import reference_prices
+import reference_risks
 from slow_indicators import SLOW, Bar
 
-from nightdesk.features import INDICATORS
+from nightdesk.features import DEFAULT, INDICATORS
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.tables import BARS, DATE, PRICES, SYMBOL, VOLUME
 
 # A calm giant, a penny stock that jumps, a wrong close, an unadjusted share dividend, bars without prices.
+REFERENCES = (reference_alpha158, reference_prices, reference_risks)
 REAL = ("AAPL", "AMD", "LNT", "DISCA", "DHR")
 
 
@@ -58,14 +63,18 @@ def panel() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def matrix(panel: pl.DataFrame) -> pl.DataFrame:
-    return feature_matrix(panel, list(INDICATORS))
+    return feature_matrix(panel, list(SLOW))
 
 
 def test_every_indicator_has_a_slow_reference() -> None:
-    assert set(SLOW) == set(INDICATORS)
+    assert set(SLOW) == {indicator.name for indicator in DEFAULT}
+    bars = [Bar(1.0, 1.0, 1.0, 1.0, 1.0)] * 300
+    others = {name for reference in REFERENCES for name in reference.values(bars)}
+    elsewhere = {indicator.name for indicator in INDICATORS.values() if indicator.group in ("candlesticks", "dates")}
+    assert set(SLOW) | others | elsewhere == set(INDICATORS)
 
 
-@pytest.mark.parametrize("name", INDICATORS)
+@pytest.mark.parametrize("name", SLOW)
 def test_equals_its_definition(name: str, panel: pl.DataFrame, matrix: pl.DataFrame) -> None:
     for (symbol,), own in panel.partition_by(SYMBOL, as_dict=True).items():
         slow = SLOW[name]([Bar(*row) for row in own.select(*PRICES, VOLUME).iter_rows()])
@@ -74,6 +83,64 @@ def test_equals_its_definition(name: str, panel: pl.DataFrame, matrix: pl.DataFr
         pairs = [(a, b) for a, b in zip(fast, slow, strict=True) if b is not None]
         worst = max(abs(a - b) / (1e-9 + 2e-7 * abs(b)) for a, b in pairs)
         assert worst <= 1.0, f"{symbol}: {worst}"
+
+
+def known_runs(bars: pl.DataFrame) -> list[tuple[int, list[Bar]]]:
+    """First bar and bars of each stretch without a null."""
+    runs: list[tuple[int, list[Bar]]] = []
+    before = None
+    for place, row in enumerate(bars.select(*PRICES, VOLUME).iter_rows()):
+        if None not in row:
+            if before != place - 1:
+                runs.append((place, []))
+            runs[-1][1].append(Bar(*row))
+            before = place
+    return runs
+
+
+def apart(reference: types.ModuleType, bars: pl.DataFrame) -> list[tuple[object, ...]]:
+    """Where a feature differs from its definition: at each run's first two values and every thirteenth after."""
+    runs = known_runs(bars)
+    names = list(reference.values(runs[0][1]))
+    fast = feature_matrix(bars, names)
+    columns = {name: fast[name].to_list() for name in names}
+    wrong: list[tuple[object, ...]] = []
+    for start, own in runs:
+        for name, value in reference.values(own).items():
+            warm_up, found = INDICATORS[name].warm_up, columns[name][start : start + len(own)]
+            if found[:warm_up] != [None] * min(warm_up, len(own)):
+                wrong.append((name, start, "known too soon"))
+            for t in (warm_up, warm_up + 1, *range(warm_up + 2, len(own), 13)):
+                if t < len(own) and not abs(found[t] - value(t)) <= 1e-9 + 2e-7 * abs(value(t)):
+                    wrong.append((name, start + t, found[t], value(t)))
+    return wrong
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_others_equal_their_definitions(reference: types.ModuleType, panel: pl.DataFrame) -> None:
+    """Over jumps, missing days, stretches without movement or volume, and real bars."""
+    wrong = {
+        symbol: apart(reference, own.tail(420)) for (symbol,), own in panel.partition_by(SYMBOL, as_dict=True).items()
+    }
+    assert {symbol: found for symbol, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_others_begin_again_after_a_null(reference: types.ModuleType, panel: pl.DataFrame) -> None:
+    holes = pl.int_range(pl.len()).is_in([0, 70, 71, 73, 76])
+    own = panel.filter(pl.col(SYMBOL) == "W1").with_columns(
+        pl.when(holes).then(None).otherwise(pl.col(column)).alias(column) for column in (*PRICES, VOLUME)
+    )
+    assert [len(bars) for _, bars in known_runs(own)] == [69, 1, 2, 343]
+    assert apart(reference, own) == []
+
+
+def test_a_wrong_reference_is_found(panel: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = reference_risks.values
+    shifted = lambda bars: right(bars) | {"ulcer_14": lambda t: right(bars)["ulcer_14"](t) * 1.000001}  # noqa: E731
+    monkeypatch.setattr(reference_risks, "values", shifted)
+    own = panel.filter(pl.col(SYMBOL) == "W1").tail(60)
+    assert {found[0] for found in apart(reference_risks, own)} == {"ulcer_14"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ PLUGIN = """
 import dataclasses
 from nightdesk.features import INDICATORS
 LIKE = INDICATORS["return_1"]
-MINE = dataclasses.replace(LIKE, name="{name}", parameters={{"days": 3}}, warm_up=3, look_back=4)
+MINE = dataclasses.replace(LIKE, name="{name}", parameters={{"days": 7}}, warm_up=7, look_back=8)
 NUMBER = 7
 """
 
@@ -50,16 +50,16 @@ def test_baselines_are_there() -> None:
 
 
 def test_a_users_feature_joins(folder: Path) -> None:
-    install(folder, "return_3 = own_desk_features:MINE", "return_3")
+    install(folder, "return_7 = own_desk_features:MINE", "return_7")
     assert list(registered())[: len(INDICATORS)] == list(INDICATORS)
-    assert select(["return_3"])[0].look_back == 4
+    assert select(["return_7"])[0].look_back == 8
 
 
 @pytest.mark.parametrize(
     ("entry", "name", "message"),
     [
-        ("return_3 = own_desk_features:NUMBER", "return_3", "must be an Indicator of that name, got 7"),
-        ("return_4 = own_desk_features:MINE", "return_3", "'return_4' .* must be an Indicator of that name"),
+        ("return_7 = own_desk_features:NUMBER", "return_7", "must be an Indicator of that name, got 7"),
+        ("return_4 = own_desk_features:MINE", "return_7", "'return_4' .* must be an Indicator of that name"),
         ("return_1 = own_desk_features:MINE", "return_1", "unique, got a second 'return_1'"),
     ],
 )

@@ -8,33 +8,66 @@ from types import MappingProxyType
 from typing import Final
 
 from nightdesk.errors import BadInput, UnknownName
-from nightdesk.features import bars, momentum, oscillators, trend, volatility, volume
+from nightdesk.features import (
+    alpha158,
+    bars,
+    candles_more,
+    candles_one,
+    candles_two,
+    dates,
+    momentum,
+    oscillators,
+    statistical,
+    trend,
+    volatility,
+    volume,
+)
 from nightdesk.features.indicator import Indicator
 from nightdesk.plugins import entry_points
 
 ENTRY_POINTS: Final = "nightdesk.features"
 
+FAMILIES: Final[tuple[tuple[Indicator, ...], ...]] = (
+    trend.MORE,
+    momentum.MORE,
+    oscillators.MORE,
+    volatility.MORE,
+    volume.MORE,
+    statistical.INDICATORS,
+    dates.INDICATORS,
+    candles_one.INDICATORS,
+    candles_two.INDICATORS,
+    candles_more.INDICATORS,
+    alpha158.INDICATORS,
+)
+"""What nightdesk has beside its default features, family by family."""
+
+DEFAULT: Final[tuple[Indicator, ...]] = (
+    momentum.RETURN_1,
+    momentum.RETURN_20,
+    momentum.RETURN_60,
+    momentum.MOMENTUM_252_21,
+    momentum.REVERSAL_5,
+    trend.SMA_GAP_20,
+    trend.EMA_GAP_50,
+    trend.MACD_HISTOGRAM,
+    trend.ADX_14,
+    oscillators.RSI_14,
+    oscillators.STOCHASTIC_K_14,
+    oscillators.BOLLINGER_POSITION_20,
+    volatility.VOLATILITY_60,
+    volatility.NATR_14,
+    volatility.YANG_ZHANG_20,
+    volume.VOLUME_RATIO_20,
+    volume.MFI_14,
+    volume.CHAIKIN_MONEY_FLOW_20,
+    bars.GAP_OPEN,
+    bars.RANGE_POSITION,
+)
+"""What a night computes unless told otherwise, all of it scale-free; the first columns of any selection."""
+
 INDICATORS: Final[dict[str, Indicator]] = {
-    "return_1": momentum.RETURN_1,
-    "return_20": momentum.RETURN_20,
-    "return_60": momentum.RETURN_60,
-    "momentum_252_21": momentum.MOMENTUM_252_21,
-    "reversal_5": momentum.REVERSAL_5,
-    "sma_gap_20": trend.SMA_GAP_20,
-    "ema_gap_50": trend.EMA_GAP_50,
-    "macd_histogram": trend.MACD_HISTOGRAM,
-    "adx_14": trend.ADX_14,
-    "rsi_14": oscillators.RSI_14,
-    "stochastic_k_14": oscillators.STOCHASTIC_K_14,
-    "bollinger_position_20": oscillators.BOLLINGER_POSITION_20,
-    "volatility_60": volatility.VOLATILITY_60,
-    "natr_14": volatility.NATR_14,
-    "yang_zhang_20": volatility.YANG_ZHANG_20,
-    "volume_ratio_20": volume.VOLUME_RATIO_20,
-    "mfi_14": volume.MFI_14,
-    "chaikin_money_flow_20": volume.CHAIKIN_MONEY_FLOW_20,
-    "gap_open": bars.GAP_OPEN,
-    "range_position": bars.RANGE_POSITION,
+    indicator.name: indicator for family in (DEFAULT, *FAMILIES) for indicator in family
 }
 
 
@@ -60,15 +93,18 @@ def registered() -> Mapping[str, Indicator]:
 
 
 def select(names: Sequence[str] | None = None) -> list[Indicator]:
-    """Return the indicators called `names` (all where None) in registry order, whatever the order of `names`.
+    """Return the indicators called `names` in registry order, whatever the order of `names`.
+
+    Without names: the default ones and all that a user's entry points add.
 
     Raises UnknownName for a name that is not registered, BadInput where `names` is empty.
     """
     known = registered()
     if names is None:
-        return list(known.values())
+        others = {indicator.name for family in FAMILIES for indicator in family}
+        return [indicator for name, indicator in known.items() if name not in others]
     if not names:
-        raise BadInput("features must be at least one, got none: name some, or leave names out for all")
+        raise BadInput("features must be at least one, got none: name some, or leave names out for the default ones")
     for name in names:
         if name not in known:
             raise UnknownName.among("feature", name, known)

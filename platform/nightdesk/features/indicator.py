@@ -21,12 +21,12 @@ class Indicator:
     `warm_up` bars of a run, where an input is null, and nowhere else. All windows count a symbol's own bars,
     not calendar days.
 
-    Every indicator must stay the same when a symbol's prices are multiplied by c > 0 and its volumes divided
-    by c.
+    Every indicator that is `scale_free` must stay the same when a symbol's prices are multiplied by c > 0 and its
+    volumes divided by c.
 
     Attributes
     ----------
-    name : unique, in lower case with underscores; the column of the feature matrix.
+    name : unique, in lower case with underscores (Alpha158 keeps qlib's names); the column of the feature matrix.
     group : the family it belongs to, as its file is called.
     inputs : columns of the bars, in the order in which `compute` takes them.
     parameters : keyword arguments of `compute`; part of the definition.
@@ -42,6 +42,8 @@ class Indicator:
     compute : takes `runs` (int64, one row of first and end bar a run) and one float64 array an input, NaN
         where null, all of the same length; returns a float64 array of that length, NaN where the value is
         null.
+    scale_free : False for one that the price basis changes. On bars adjusted later (for splits that nobody knew of
+        yet) it would see the future: it belongs to no set of features meant for them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Indicator:
     meaning: str
     source: str
     compute: Callable[..., Values]
+    scale_free: bool = True
 
     def __post_init__(self) -> None:
         """Raise BadInput where the record contradicts itself."""
@@ -75,3 +78,32 @@ class Indicator:
                 f"indicator {self.name} has tolerance 0.0, so look_back must be warm_up + 1, got "
                 f"{self.look_back} and {self.warm_up}: state a tolerance if it is recursive"
             )
+
+
+def define(
+    name: str,
+    group: str,
+    inputs: tuple[str, ...],
+    compute: Callable[..., Values],
+    warm_up: int,
+    unit: str,
+    meaning: str,
+    source: str,
+    parameters: Mapping[str, Parameter] | None = None,
+    look_back: int | None = None,
+    tolerance: float = 0.0,
+) -> Indicator:
+    """Return the record of a scale-free indicator, of a finite window unless `look_back` and `tolerance` are given."""
+    return Indicator(
+        name=name,
+        group=group,
+        inputs=inputs,
+        parameters=parameters or {},
+        warm_up=warm_up,
+        look_back=warm_up + 1 if look_back is None else look_back,
+        tolerance=tolerance,
+        unit=unit,
+        meaning=meaning,
+        source=source,
+        compute=compute,
+    )

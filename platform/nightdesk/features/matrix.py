@@ -13,7 +13,7 @@ import polars as pl
 import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import primitives, select
+from nightdesk.features import candles, primitives, rolling, select
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -26,7 +26,7 @@ def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl
     ----------
     bars : one row a symbol and date, sorted by both; `symbol`, `date` and every column that a wanted feature
         reads, prices above 0 in any one currency, volume of at least 0; null where unknown.
-    names : the features wanted; all registered ones where None.
+    names : the features wanted; the default ones and a user's where None.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def max_look_back(names: Sequence[str] | None = None) -> int:
 
 
 def feature_version(names: Sequence[str] | None = None) -> str:
-    """Hash the definitions of the features called `names` (all where None) to 16 hex digits.
+    """Hash the definitions of the features called `names` (as `select`) to 16 hex digits.
 
     It changes with a feature's name, inputs, parameters, warm-up, look-back or tolerance, with the file of
     its function, with the primitives, and with TA-Lib's version; not with the order of `names`.
@@ -79,7 +79,7 @@ def feature_version(names: Sequence[str] | None = None) -> str:
 
 def version_of(indicators: Iterable[Indicator]) -> str:
     """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
-    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives)]
+    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives), _source(rolling), _source(candles)]
     for indicator in indicators:
         parts += [
             indicator.name,
@@ -110,7 +110,7 @@ def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:
             f"{', '.join(missing)}: add them, or choose features that do not read them"
         )
     for column in inputs:
-        if not bars[column].dtype.is_numeric():
+        if column != DATE and not bars[column].dtype.is_numeric():
             raise BadInput(f"{column} must be numeric, got {bars[column].dtype}: cast it to Float64")
     for column in (SYMBOL, DATE):
         if bars[column].null_count():
@@ -140,8 +140,8 @@ def _symbol_starts(bars: pl.DataFrame) -> Flags:
 
 
 def _input_values(bars: pl.DataFrame, column: str) -> Values:
-    """Take a column as float64, NaN where null; raise BadInput on a value that no bar can have."""
-    series = bars[column].cast(pl.Float64)
+    """Take a column as float64, NaN where null, a date as days since 1970; raise BadInput on what no bar can have."""
+    series = bars[column].to_physical().cast(pl.Float64)
     values = np.array(series.to_numpy(), dtype=np.float64)
     rule = "finite"
     sound = np.isfinite(values)
