@@ -102,7 +102,7 @@ def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
     from_day, last = market.first_day() if first is None else first, last_expected(night, market, bars)
     days = trading_days(calendar, from_day, last) if last is not None and from_day <= last else []
     eve = None if first is None or bars.is_empty() else trading_days_before(calendar, first, 1)[0]
-    before = None if eve is None else bars_before(night, market, eve, bars)
+    before = None if eve is None else bars_before(night, eve, bars, market)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
     actions = _actions(market, newest)

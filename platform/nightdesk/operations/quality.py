@@ -46,12 +46,13 @@ def thresholds_of(limits: QualitySettings) -> Thresholds:
     )
 
 
-def bars_before(night: Night, source: Source, loaded: dt.date, batch: pl.DataFrame) -> pl.DataFrame:
-    """What `batch` of `source` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
+def bars_before(night: Night, loaded: dt.date, batch: pl.DataFrame, market: Source | None = None) -> pl.DataFrame:
+    """What `batch` is compared to: bars up to the day `loaded` before it, as known at the night's cut-off.
 
-    Of the symbols that it holds, and of those that had a bar on the day before.
+    Of `market` (None: the lead), of the symbols that the batch holds, and of those that had a bar on the day before.
     """
-    facts, wanted = source.facts, night.settings.quality.look_back_days
+    source, wanted = market or night.source, night.settings.quality.look_back_days
+    facts = source.facts
     # A source may have let go of days that the store keeps: then there is nothing older to compare to.
     days = trading_days(facts.calendar, min(source.first_day(), loaded), loaded)[-wanted:] or [loaded]
     yesterday = bars_as_known(night.engine, facts.name, night.cutoff, loaded, loaded)
