@@ -16,8 +16,11 @@ from test_same_state import Killed
 import flows.alerts
 from nightdesk.faults import listening
 from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.panel import closes_of, panel_of
 from nightdesk.operations.quality import held_row, list_quarantine, release_row
+from nightdesk.operations.reporting import markets_of
 from nightdesk.operations.universe import universe_of
+from nightdesk.report.contents import LATE, NEW
 from nightdesk.settings import Settings
 from nightdesk.store.incidents import all_incidents
 from nightdesk.store.inputs import bars_as_known
@@ -74,14 +77,18 @@ def test_what_arrives_tonight_is_seen_tonight_also_after_a_kill_between_two_mark
     assert (late.cutoff, newest(late)) == (again.cutoff, newest(again))
 
 
-def test_bars_that_come_between_asking_and_checking_are_the_next_nights(tmp_path: Path) -> None:
+def test_a_late_market_holds_nobody_up_and_what_comes_after_asking_is_the_next_nights(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, basis="rule")
     put(tmp_path / "crypto", {"bars.csv": csv_of(coins().filter(pl.col(DATE) < EVE))})
     night = night_of(settings, DAY, EVENING)
     batches = fetch.fn(night)
     put(tmp_path / "crypto", {"bars.csv": csv_of(coins())})
-    assert [one.market for one in load.fn(night, check.fn(night, batches)).markets] == ["files", "crypto"]
-    assert newest(night)["crypto"] == EVE - dt.timedelta(days=1)
+    ingested = load.fn(night, check.fn(night, batches))
+    assert newest(night) == {"files": DAY, "crypto": EVE - dt.timedelta(days=1)}
+    lead, coins_tonight = markets_of(night, panel_of(night), ingested.markets)
+    assert (lead.state, lead.symbols, lead.newest) == (NEW, 20, DAY)
+    assert (coins_tonight.state, coins_tonight.expected, coins_tonight.symbols) == (LATE, EVE, 0)
+    assert set(closes_of(night, panel_of(night))[MARKET]) == {"files"}
     assert newest(_next(settings))["crypto"] == DAY
 
 

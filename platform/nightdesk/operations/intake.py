@@ -12,12 +12,12 @@ import polars as pl
 from nightdesk.errors import DataRefused
 from nightdesk.operations.markets import newest_known
 from nightdesk.operations.night import Night
-from nightdesk.sessions import trading_days_before
 from nightdesk.sources import Source
-from nightdesk.store.inputs import Batch, batch_ending, quarantined, symbols_of
+from nightdesk.store.inputs import Batch, batch_ending, last_loaded, quarantined, symbols_of
 from nightdesk.tables import DATE, SYMBOL
 
 _LISTED = 5
+_EVER = dt.date(1900, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ def batch_of(night: Night, market: Source) -> Batch:
     if leads(night, market):
         return batch_ending(night.engine, name, newest)
     lead = night.source.facts
-    (eve,) = trading_days_before(lead.calendar, night.as_of, 1)
-    before = newest_known(lead, market.facts, eve)
-    return batch_ending(night.engine, name, newest, after=before or dt.date.min)
+    # Nights may have been missed: what the one before knew is told by what it loaded of the lead.
+    eve = last_loaded(night.engine, lead.name, before=night.as_of)
+    before = None if eve is None else newest_known(lead, market.facts, eve)
+    return batch_ending(night.engine, name, newest, after=before or _EVER)
 
 
 def held_of(night: Night, market: Source) -> pl.DataFrame:

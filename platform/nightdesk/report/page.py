@@ -138,7 +138,8 @@ def _template() -> Template:
 def _ranking(report: NightReport) -> Iterator[RankingPart]:
     currencies = {market.name: market.currency for market in report.markets} or {"": report.currency}
     order = {name: number for number, name in enumerate(currencies)}
-    named = report.ranking if report.markets else report.ranking.with_columns(market=pl.lit(""))
+    # Nothing was ranked on a night that was refused: then there is no column of markets either.
+    named = report.ranking if "market" in report.ranking.columns else report.ranking.with_columns(market=pl.lit(""))
     parts = named.partition_by("market", "horizon", as_dict=True, maintain_order=True)
     for (market, horizon), part in sorted(parts.items(), key=lambda one: (order[one[0][0]], one[0][1])):
         ranked = part.filter(pl.col("rank").is_not_null()).sort("rank", "symbol")

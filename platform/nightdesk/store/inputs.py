@@ -259,9 +259,14 @@ def members_as_known(engine: sa.Engine, source: str, cutoff: dt.datetime, last: 
     return newest(read(engine, wanted), ("index_name", "snapshot_date", SYMBOL))
 
 
-def last_loaded(engine: sa.Engine, source: str) -> dt.date | None:
-    """The newest date that a batch of `source` covered; none before the first one."""
+def last_loaded(engine: sa.Engine, source: str, before: dt.date | None = None) -> dt.date | None:
+    """The newest date that a batch of `source` covered; none before the first one.
+
+    With `before`, of the batches that end before that day.
+    """
     wanted = sa.select(sa.func.max(schema.batches.c.last_date)).where(schema.batches.c.source == source)
+    if before is not None:
+        wanted = wanted.where(schema.batches.c.last_date < before)
     with engine.connect() as connection:
         newest: dt.date | None = connection.scalar(wanted)
     return newest

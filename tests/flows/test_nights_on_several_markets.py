@@ -170,6 +170,7 @@ def test_a_nights_forecasts_are_scored_once_those_of_every_market_have_come(desk
     assert scored["rank_ic"][0] == pytest.approx(total / weight)
 
 
+@pytest.mark.proof
 def test_a_replay_reads_of_every_market_what_the_night_itself_read(desk: Desk) -> None:
     """Two weeks of each market have come since."""
     run_night(EVE, realm="again")
@@ -211,18 +212,6 @@ def test_a_symbol_in_two_markets_stops_the_night_before_anything_is_stored(
         run_night(EVE)
     night = plan_night(read_settings(), "live", EVE, "auto", dt.datetime(2018, 1, 1, tzinfo=dt.UTC))
     assert [bars_as_known(night.engine, one.facts.name, night.cutoff).height for one in night.markets] == [0, 0, 0]
-
-
-def test_a_market_that_is_late_holds_nobody_up_and_is_said_to_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = sao_paulo().filter(pl.col(DATE) < EVE)
-    choose_desk(monkeypatch, tmp_path / "home", b3=late)
-    summary = run_night(EVE)
-    assert (summary.status, [market for market, _, _ in summary.tops]) == ("published", ["crypto", "files"])
-    assert (
-        "its bars have not come: its newest is of 2017-06-13, so it is not forecast" in Path(summary.report).read_text()
-    )
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.proof)])
