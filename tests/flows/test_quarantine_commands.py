@@ -70,13 +70,16 @@ def test_a_batch_is_compared_to_the_sixty_days_known_before_it(home: Path, monke
     days = known[DATE].unique().sort()[-60:]
     symbols = pl.concat([known.filter(pl.col(DATE) == FIRST)[SYMBOL], batch[SYMBOL]]).unique()
     expected = known.filter(pl.col(DATE).is_in(days.implode()) & pl.col(SYMBOL).is_in(symbols.implode()))
-    assert_frame_equal(bars_before(night, FIRST, batch, rebases_in(night, batch)), expected)
+    assert_frame_equal(bars_before(night, night.source, FIRST, batch, rebases_in(night, night.source, batch)), expected)
     assert expected[DATE].n_unique() == 60
     nameless = batch.drop(SYMBOL)
-    assert bars_before(night, FIRST, nameless, rebases_in(night, nameless)).height > 0
+    assert bars_before(night, night.source, FIRST, nameless, rebases_in(night, night.source, nameless)).height > 0
     monkeypatch.setenv("NIGHTDESK_QUALITY__LOOK_BACK_DAYS", "7")
     shorter = plan_night(read_settings(), "live", SECOND, "auto", dt.datetime.now(dt.UTC))
-    assert bars_before(shorter, FIRST, batch, rebases_in(shorter, batch))[DATE].n_unique() == 7
+    assert (
+        bars_before(shorter, shorter.source, FIRST, batch, rebases_in(shorter, shorter.source, batch))[DATE].n_unique()
+        == 7
+    )
 
 
 def test_a_row_is_listed_shown_corrected_and_released(
