@@ -511,6 +511,31 @@ def ingest(
     )
 
 
+@app.command()
+def features(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Feature to describe; all are listed if left out.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Draw the feature of this symbol.")] = None,
+    catalogue: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the catalogue page there.")] = None,
+) -> None:
+    """List the features that can be built, describe one, or draw it for a symbol."""
+    current = _prepare()
+    from flows.show_features import show_feature, show_features, show_picture, write_catalogue
+    from nightdesk.errors import BadInput
+
+    if symbol is not None and name is None:
+        raise BadInput(f"--symbol draws one feature, got {symbol} and no feature: name it before --symbol")
+    if catalogue is not None:
+        write_catalogue(catalogue)
+    elif name is None:
+        show_features(current)
+    elif symbol is None:
+        show_feature(name)
+    else:
+        show_picture(current, name, symbol.upper())
+
+
 quarantine = typer.Typer(
     help="Rows that broke a rule of their table: look at them, release them, or drop them.",
     rich_markup_mode=None,

@@ -29,4 +29,4 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
 @stage("features")
 def features(night: Night, bars: FrameRef) -> FeatureTable:
     """Bring the feature store up to tonight."""
-    return build_features(night.features, bars.read())
+    return build_features(night.features, bars.read(), night.chosen)

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from nightdesk.features.build import build_features
-from nightdesk.features.matrix import feature_matrix, feature_version
+from nightdesk.features.matrix import feature_matrix, version_of
+from nightdesk.features.selection import NIGHTLY, Choice, choose
 from nightdesk.labels.forward import forward_returns
 from nightdesk.quality.bars import check_bars, history_findings
 from nightdesk.quality.coverage import coverage
@@ -29,10 +30,10 @@ def measure(symbols: int | None) -> list[Section]:
     """Each stage on the whole panel; imports and compiled kernels before."""
     panel = sample(symbols)
     bars = panel.verdict.good
-    feature_matrix(bars)
+    feature_matrix(bars, NIGHTLY)
     with tempfile.TemporaryDirectory(prefix="nightdesk-bench-") as folder:
         built = Path(folder)
-        build_features(built, bars)
+        build_features(built, bars, choose(Choice()))
         cases = [
             Case("checks of the whole panel", nullcontext, lambda _: check_bars(panel.bars, panel.days)),
             Case("of these, what several days show", nullcontext, lambda _: history_findings(panel.bars, panel.days)),
@@ -63,7 +64,7 @@ def _new_folder() -> Iterator[Path]:
 def _without_last(built: Path, bars: pl.DataFrame) -> Iterator[Path]:
     """The built feature store without the files of its last date."""
     last: dt.date = bars[DATE].max()
-    shutil.rmtree(built / feature_version() / f"date={last}")
+    shutil.rmtree(built / version_of(choose(Choice())) / f"date={last}")
     yield built
 
 
@@ -81,4 +82,4 @@ def _check_day(given: tuple[pl.DataFrame, dt.date, pl.DataFrame]) -> None:
 
 
 def _build(bars: pl.DataFrame, root: Path) -> None:
-    build_features(root, bars)
+    build_features(root, bars, choose(Choice()))

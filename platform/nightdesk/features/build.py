@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from nightdesk.features.matrix import feature_matrix, feature_version
+from nightdesk.features.indicator import Indicator
+from nightdesk.features.matrix import matrix_of, version_of
 from nightdesk.store.features import FeatureTable, day_chain, missing_days, write_days
 from nightdesk.tables import DATE
 
 
-def build_features(root: Path | str, bars: pl.DataFrame) -> FeatureTable:
+def build_features(root: Path | str, bars: pl.DataFrame, features: Sequence[Indicator]) -> FeatureTable:
     """Bring the feature store at `root` (a folder, or s3://bucket/prefix) up to the last date of `bars`.
 
+    `features` are what each date holds (selection.choose), in this order.
     `bars` are all bars known at the cut-off (tables.BARS, sorted by symbol and date). A date is built again where any
     bar up to it, or any definition, differs from what its file was made from. Returns the ref to all dates.
     """
-    version = feature_version()
+    version = version_of(features)
     chain = day_chain(bars)
     missing = missing_days(root, version, chain)
     matrix = (
-        feature_matrix(bars).filter(pl.col(DATE).is_in(missing)) if missing else bars.select("symbol", DATE).clear()
+        matrix_of(bars, features).filter(pl.col(DATE).is_in(missing))
+        if missing
+        else bars.select("symbol", DATE).clear()
     )
     return write_days(root, version, matrix, chain)

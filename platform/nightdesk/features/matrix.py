@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Iterable, Sequence
-from types import ModuleType
 
 import numpy as np
 import polars as pl
-import talib
 
 from nightdesk.errors import BadInput
 from nightdesk.features import primitives, select
+from nightdesk.features.definition import content_of_parts
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -69,8 +65,7 @@ def max_look_back(names: Sequence[str] | None = None) -> int:
 def feature_version(names: Sequence[str] | None = None) -> str:
     """Hash the definitions of the features called `names` (all where None) to 16 hex digits.
 
-    It changes with a feature's name, inputs, parameters, warm-up, look-back or tolerance, with the file of
-    its function, with the primitives, and with TA-Lib's version; not with the order of `names`.
+    It changes with the content of a definition; not with the order of `names`, nor with what stands beside them.
 
     Raises BadInput where the source of a feature cannot be read.
     """
@@ -79,27 +74,7 @@ def feature_version(names: Sequence[str] | None = None) -> str:
 
 def version_of(indicators: Iterable[Indicator]) -> str:
     """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
-    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives)]
-    for indicator in indicators:
-        parts += [
-            indicator.name,
-            repr(indicator.inputs),
-            repr(sorted(indicator.parameters.items())),
-            repr((indicator.warm_up, indicator.look_back, indicator.tolerance)),
-            indicator.compute.__qualname__,
-            _source(sys.modules[indicator.compute.__module__]),
-        ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _source(module: ModuleType) -> str:
-    try:
-        return inspect.getsource(module)
-    except (OSError, TypeError) as error:
-        raise BadInput(
-            f"the source of a feature's module must be readable to give it a version, got none for "
-            f"{module.__name__!r}: define the feature in a file"
-        ) from error
+    return content_of_parts(sorted(indicator.content for indicator in indicators))
 
 
 def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:

@@ -1,0 +1,117 @@
+"""Which features are built: groups and windows switched on, single ones added or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nightdesk.errors import BadSetting, UnknownName
+from nightdesk.features import INDICATORS, registered
+from nightdesk.features.indicator import Indicator
+
+NIGHTLY_GROUP: Final = "nightly"
+EVERYTHING: Final = "all"
+
+NIGHTLY: Final = (
+    "return_1",
+    "return_20",
+    "return_60",
+    "momentum_252_21",
+    "reversal_5",
+    "sma_gap_20",
+    "ema_gap_50",
+    "macd_histogram",
+    "adx_14",
+    "rsi_14",
+    "stochastic_k_14",
+    "bollinger_position_20",
+    "volatility_60",
+    "natr_14",
+    "yang_zhang_20",
+    "volume_ratio_20",
+    "mfi_14",
+    "chaikin_money_flow_20",
+    "gap_open",
+    "range_position",
+)
+"""Group `nightly`: what a night builds unless settings say otherwise, together with all features of a user's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the settings `features.*` say.
+
+    Attributes
+    ----------
+    groups : names of groups whose every feature is wanted; `nightly` and `all` are groups too.
+    windows : lengths in bars; of the groups, only features that have one of them among their parameters, and those
+        without a whole-number parameter. Empty: every length.
+    add : features wanted besides, whatever their group or window.
+    leave_out : features or groups not wanted after all; stronger than everything else.
+    """
+
+    groups: tuple[str, ...] = (NIGHTLY_GROUP,)
+    windows: tuple[int, ...] = ()
+    add: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Every group with the names of its features, in registry order; `nightly` and `all` first."""
+    known = registered()
+    own = [name for name in known if name not in INDICATORS]
+    found: dict[str, list[str]] = {NIGHTLY_GROUP: [*NIGHTLY, *own], EVERYTHING: list(known)}
+    for name, feature in known.items():
+        found.setdefault(feature.group, []).append(name)
+    return {group: tuple(names) for group, names in found.items()}
+
+
+def choose(choice: Choice) -> tuple[Indicator, ...]:
+    """Return the features that `choice` wants, in registry order.
+
+    Raises UnknownName for a group, feature or window that no feature has, naming known ones; BadSetting where nothing
+    is left.
+    """
+    known, by_group = registered(), groups()
+    _check("features.groups", choice.groups, by_group)
+    _check("features.add", choice.add, known)
+    _check("features.leave_out", choice.leave_out, [*by_group, *known])
+    _check_windows(choice.windows, known.values())
+    grouped = {name for group in choice.groups for name in by_group[group] if _fits(known[name], choice.windows)}
+    dropped = {name for one in choice.leave_out for name in by_group.get(one, (one,))}
+    wanted = (grouped | set(choice.add)) - dropped
+    if not wanted:
+        raise BadSetting(
+            f"features must leave at least one, got none of groups {', '.join(choice.groups) or 'none'} with windows "
+            f"{', '.join(map(str, choice.windows)) or 'any'} and {len(dropped)} left out: name more in features.groups "
+            "or features.add"
+        )
+    return tuple(feature for name, feature in known.items() if name in wanted)
+
+
+def windows_of(feature: Indicator) -> frozenset[int]:
+    """The whole-number parameters of a feature: the lengths of its windows, in bars."""
+    return frozenset(value for value in feature.parameters.values() if isinstance(value, int))
+
+
+def _fits(feature: Indicator, windows: Sequence[int]) -> bool:
+    own = windows_of(feature)
+    return not windows or not own or not own.isdisjoint(windows)
+
+
+def _check(setting: str, names: Iterable[str], known: Iterable[str]) -> None:
+    among = frozenset(known)
+    for name in names:
+        if name not in among:
+            raise UnknownName.among(f"a name in {setting}", name, among)
+
+
+def _check_windows(windows: Iterable[int], features: Iterable[Indicator]) -> None:
+    known = sorted(frozenset[int]().union(*(windows_of(feature) for feature in features)))
+    for window in windows:
+        if window not in known:
+            raise UnknownName(
+                f"a length in features.windows must be that of a feature, got {window}: choose of "
+                f"{', '.join(map(str, known))}"
+            )
