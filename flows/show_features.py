@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flows.show import console
 from nightdesk.errors import UnknownName
-from nightdesk.features import registered
 from nightdesk.features.catalogue import catalogue, described, needs
-from nightdesk.features.indicator import Indicator
+from nightdesk.features.cross_section import METHODS
+from nightdesk.features.stages import Feature, every_feature, time_series
 from nightdesk.operations.feature_picture import draw_feature
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.night import LIVE, plan_night
@@ -19,10 +19,14 @@ from nightdesk.settings import Settings
 
 def show_features(settings: Settings) -> None:
     """List every feature, group by group, and mark those that nights build as settings stand."""
-    known = registered()
+    known = time_series()
     chosen = {feature.name for feature in chosen_features(settings)}
     out = console()
-    out.print(f"{len(known)} features are registered, {len(chosen)} are built each night (*)", soft_wrap=True)
+    out.print(
+        f"{len(known)} features are registered, and cross-sections of each ({', '.join(METHODS)}); "
+        f"{len(chosen)} are built each night (*)",
+        soft_wrap=True,
+    )
     group = None
     for feature in sorted(known.values(), key=lambda one: one.group):
         if feature.group != group:
@@ -49,12 +53,13 @@ def show_picture(settings: Settings, name: str, symbol: str) -> None:
 
 def write_catalogue(file: Path) -> None:
     """Write the catalogue page."""
-    write_page(file, catalogue(registered().values()))
-    console().print(f"Catalogue of {len(registered())} features: {file}", soft_wrap=True)
+    write_page(file, catalogue(time_series().values()))
+    console().print(f"Catalogue of {len(time_series())} features: {file}", soft_wrap=True)
 
 
-def feature_called(name: str) -> Indicator:
-    """The registered feature called `name`; UnknownName has the nearest."""
-    if name not in registered():
-        raise UnknownName.among("feature", name, registered())
-    return registered()[name]
+def feature_called(name: str) -> Feature:
+    """The feature called `name`, a cross-section too; UnknownName has the nearest."""
+    known = every_feature()
+    if name not in known:
+        raise UnknownName.among("feature", name, known)
+    return known[name]

@@ -7,6 +7,7 @@ import polars as pl
 from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
+from nightdesk.operations.universe import members_of_days
 from nightdesk.store.adjusted import panel_as_known
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef, save_frame
@@ -29,4 +30,5 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
 @stage("features")
 def features(night: Night, bars: FrameRef) -> FeatureTable:
     """Bring the feature store up to tonight."""
-    return build_features(night.features, bars.read(), night.chosen)
+    panel, chosen = bars.read(), night.chosen
+    return build_features(night.features, panel, chosen, members_of_days(night, chosen, panel))

@@ -138,6 +138,9 @@ class FeatureSettings(_Group):
     )
     add: tuple[str, ...] = Field((), description="Features built besides, by name")
     leave_out: tuple[str, ...] = Field((), description="Features or groups not built after all")
+    cross_sections: tuple[str, ...] = Field(
+        (), description="Beside each chosen feature, where it stands among members: rank, z_score, sector_neutral"
+    )
 
 
 class TrainingSettings(_Group):

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from nightdesk.errors import BadSetting, UnknownName
-from nightdesk.features import INDICATORS, registered
+from nightdesk.features import registered
 from nightdesk.features.catalogue import catalogue
+from nightdesk.features.cross_section import METHODS
 from nightdesk.features.matrix import version_of
 from nightdesk.features.selection import NIGHTLY, Choice, choose, groups
+from nightdesk.features.stages import every_feature, time_series
 from nightdesk.operations.features import chosen_features
 from nightdesk.settings import FeatureSettings, Settings, TrainingSettings
 
@@ -28,14 +30,14 @@ def test_a_night_builds_the_usual_twenty_in_registry_order() -> None:
 
 def test_every_feature_is_in_all_and_in_its_group() -> None:
     found = groups()
-    assert list(found["all"]) == list(registered())
-    assert all(name in found[feature.group] for name, feature in registered().items())
+    assert list(found["all"]) == list(time_series())
+    assert all(name in found[feature.group] for name, feature in time_series().items())
 
 
 def test_groups_are_switched_on() -> None:
     found = names(groups=("volume", "bars"))
     assert found == [name for name, feature in registered().items() if feature.group in ("volume", "bars")]
-    assert names(groups=("all",)) == list(registered())
+    assert names(groups=("all",)) == list(time_series())
 
 
 def test_windows_are_switched_on() -> None:
@@ -90,11 +92,26 @@ def test_a_version_is_that_of_what_is_chosen() -> None:
     assert version_of(choose(Choice(leave_out=("rsi_14",)))) != usual
 
 
+def test_cross_sections_come_beside_what_is_chosen_and_one_by_one() -> None:
+    found = names(groups=("bars",), cross_sections=("rank", "sector_neutral"), leave_out=("gap_open_rank",))
+    expected = ["gap_open", "range_position", "range_position_rank", "gap_open_sector_neutral"]
+    assert [name for name in found if name in {*expected, "gap_open_rank", "gap_open_z_score"}] == expected
+    assert names(groups=(), add=("week_return_4_z_score",)) == ["week_return_4_z_score"]
+    with pytest.raises(UnknownName, match=r"features.cross_sections must be one of 3 known ones, got 'ranks': choose"):
+        choose(Choice(cross_sections=("ranks",)))
+
+
+def test_every_feature_has_each_cross_section() -> None:
+    assert len(every_feature()) == len(time_series()) * (1 + len(METHODS))
+    contents = [feature.content for feature in every_feature().values()]
+    assert len(set(contents)) == len(contents)
+
+
 def test_the_catalogue_page_is_current() -> None:
-    own = catalogue(feature for name, feature in registered().items() if name in INDICATORS)
-    assert PAGE.read_text(encoding="utf-8") == own, "run: nightdesk features --catalogue infra/features.md"
+    written = PAGE.read_text(encoding="utf-8")
+    assert written == catalogue(time_series().values()), "run: nightdesk features --catalogue infra/features.md"
 
 
 def test_the_catalogue_has_every_feature_once() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", catalogue(registered().values()), re.MULTILINE)
-    assert sorted(rows) == sorted(registered())
+    rows = re.findall(r"^\| `([a-z]\w+)` \|", catalogue(time_series().values()), re.MULTILINE)
+    assert sorted(rows) == sorted(time_series())

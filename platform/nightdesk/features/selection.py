@@ -8,7 +8,8 @@ from typing import Final
 
 from nightdesk.errors import BadSetting, UnknownName
 from nightdesk.features import INDICATORS, registered
-from nightdesk.features.indicator import Indicator
+from nightdesk.features.cross_section import METHODS, CrossSection
+from nightdesk.features.stages import Feature, TimeSeries, every_feature, time_series
 
 NIGHTLY_GROUP: Final = "nightly"
 EVERYTHING: Final = "all"
@@ -49,38 +50,48 @@ class Choice:
         without a whole-number parameter. Empty: every length.
     add : features wanted besides, whatever their group or window.
     leave_out : features or groups not wanted after all; stronger than everything else.
+    cross_sections : methods (rank, z_score, sector_neutral) by which every wanted time-series feature is wanted
+        too, beside itself.
     """
 
     groups: tuple[str, ...] = (NIGHTLY_GROUP,)
     windows: tuple[int, ...] = ()
     add: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    cross_sections: tuple[str, ...] = ()
 
 
 def groups() -> dict[str, tuple[str, ...]]:
-    """Every group with the names of its features, in registry order; `nightly` and `all` first."""
-    known = registered()
-    own = [name for name in known if name not in INDICATORS]
+    """Every group of time-series features with their names, in registry order; `nightly` and `all` first."""
+    known = time_series()
+    own = [name for name in registered() if name not in INDICATORS]
     found: dict[str, list[str]] = {NIGHTLY_GROUP: [*NIGHTLY, *own], EVERYTHING: list(known)}
     for name, feature in known.items():
         found.setdefault(feature.group, []).append(name)
     return {group: tuple(names) for group, names in found.items()}
 
 
-def choose(choice: Choice) -> tuple[Indicator, ...]:
-    """Return the features that `choice` wants, in registry order.
+def choose(choice: Choice) -> tuple[Feature, ...]:
+    """Return the features that `choice` wants, in registry order, cross-sections last.
 
-    Raises UnknownName for a group, feature or window that no feature has, naming known ones; BadSetting where nothing
-    is left.
+    Raises UnknownName for a group, feature, window or method that there is not, naming known ones; BadSetting where
+    nothing is left.
     """
-    known, by_group = registered(), groups()
+    own, known, by_group = time_series(), every_feature(), groups()
     _check("features.groups", choice.groups, by_group)
     _check("features.add", choice.add, known)
     _check("features.leave_out", choice.leave_out, [*by_group, *known])
-    _check_windows(choice.windows, known.values())
-    grouped = {name for group in choice.groups for name in by_group[group] if _fits(known[name], choice.windows)}
+    _check("features.cross_sections", choice.cross_sections, METHODS)
+    _check_windows(choice.windows, own.values())
+    grouped = {name for group in choice.groups for name in by_group[group] if _fits(own[name], choice.windows)}
     dropped = {name for one in choice.leave_out for name in by_group.get(one, (one,))}
     wanted = (grouped | set(choice.add)) - dropped
+    relative = {
+        name
+        for name, feature in known.items()
+        if isinstance(feature, CrossSection) and feature.method in choice.cross_sections and feature.base.name in wanted
+    }
+    wanted |= relative - dropped
     if not wanted:
         raise BadSetting(
             f"features must leave at least one, got none of groups {', '.join(choice.groups) or 'none'} with windows "
@@ -90,12 +101,12 @@ def choose(choice: Choice) -> tuple[Indicator, ...]:
     return tuple(feature for name, feature in known.items() if name in wanted)
 
 
-def windows_of(feature: Indicator) -> frozenset[int]:
+def windows_of(feature: TimeSeries) -> frozenset[int]:
     """The whole-number parameters of a feature: the lengths of its windows, in bars."""
     return frozenset(value for value in feature.parameters.values() if isinstance(value, int))
 
 
-def _fits(feature: Indicator, windows: Sequence[int]) -> bool:
+def _fits(feature: TimeSeries, windows: Sequence[int]) -> bool:
     own = windows_of(feature)
     return not windows or not own or not own.isdisjoint(windows)
 
@@ -107,7 +118,7 @@ def _check(setting: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise UnknownName.among(f"a name in {setting}", name, among)
 
 
-def _check_windows(windows: Iterable[int], features: Iterable[Indicator]) -> None:
+def _check_windows(windows: Iterable[int], features: Iterable[TimeSeries]) -> None:
     known = sorted(frozenset[int]().union(*(windows_of(feature) for feature in features)))
     for window in windows:
         if window not in known:

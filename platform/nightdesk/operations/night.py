@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from nightdesk.errors import BadDate, BadInput, BadSetting
 from nightdesk.evaluation.walk_forward import Plan
-from nightdesk.features.indicator import Indicator
+from nightdesk.features.stages import Feature
 from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
 from nightdesk.monitoring.retraining import TrainingMode
@@ -76,7 +76,7 @@ class Night:
         return self.settings.store.features or self.home.features
 
     @property
-    def chosen(self) -> tuple[Indicator, ...]:
+    def chosen(self) -> tuple[Feature, ...]:
         """The features that are built."""
         return chosen_features(self.settings)
 

@@ -30,12 +30,16 @@ class FeatureTable:
     rows: int
 
 
-def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
+def day_chain(bars: pl.DataFrame, members: pl.DataFrame | None = None) -> pl.DataFrame:
     """For each date, 16 hex digits that name all bars up to and with it: columns date, chain; sorted.
 
-    A feature of day t may use any bar up to t and none after: equal chains mean equal features.
+    A feature of day t may use any bar up to t and none after: equal chains mean equal features. Where features use the
+    `members` of each date (date, symbol, sector), these are named with the bars.
     """
-    rows = bars.sort(DATE, SYMBOL).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    rows = _hashed(bars)
+    if members is not None:
+        listed = _hashed(members.filter(pl.col(DATE).is_in(bars[DATE].unique().implode())))
+        rows = pl.concat([rows, listed]).sort(DATE, maintain_order=True)
     days = rows.group_by(DATE, maintain_order=True).agg("row")
     digest = hashlib.sha256()
     chain = []
@@ -43,6 +47,10 @@ def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
         digest.update(day.to_numpy().tobytes())
         chain.append(digest.hexdigest()[:16])
     return days.select(DATE, chain=pl.Series(chain, dtype=pl.String))
+
+
+def _hashed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort(DATE, SYMBOL).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
 
 
 def missing_days(root: Path | str, version: str, chain: pl.DataFrame) -> list[dt.date]:
