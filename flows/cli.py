@@ -536,6 +536,27 @@ def features(
         show_picture(current, name, symbol.upper())
 
 
+@app.command()
+def audit(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Features; all that are registered if left out.")
+    ] = None,
+    module: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own Python file: its features and lists of steps instead.")
+    ] = None,
+) -> None:
+    """Look for look-ahead in features, or in a pipeline of your own; exit code 1 where something leaks."""
+    _prepare(secrets=False)
+    from flows.show_audit import show_audit
+    from nightdesk.errors import BadInput
+    from nightdesk.operations.audit import audit_module, audit_registered
+
+    if module is not None and names:
+        raise BadInput(f"--module audits all of its file, got {', '.join(names)} too: leave out the one or the other")
+    if not show_audit(audit_registered(names or []) if module is None else audit_module(module)):
+        sys.exit(FAILED)
+
+
 quarantine = typer.Typer(
     help="Rows that broke a rule of their table: look at them, release them, or drop them.",
     rich_markup_mode=None,

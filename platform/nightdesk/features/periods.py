@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
+import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -141,21 +142,27 @@ def _usable(
     return usable
 
 
+@numba.njit(cache=True, error_model="numpy")
 def _so_far(starts: Flags, values: Values, how: str) -> Values:
     """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
-    numbers = pl.DataFrame({"period": np.cumsum(starts), "value": values})
-    value = pl.col("value")
-    nothing = value.is_nan().cum_sum() > 0
-    sums = {
-        "first": value.first(),
-        "highest": value.cum_max(),
-        "lowest": value.cum_min(),
-        "last": value,
-        "sum": value.cum_sum(),
-    }
-    told = pl.when(nothing).then(float("nan")).otherwise(sums[how])
-    found: Values = numbers.select(told.over("period")).to_series().to_numpy().astype(np.float64)
-    return found
+    out = np.empty(values.size)
+    held = np.nan
+    for bar in range(values.size):
+        value = values[bar]
+        if starts[bar]:
+            held = value
+        elif np.isnan(held) or np.isnan(value):
+            held = np.nan
+        elif how == "highest":
+            held = max(held, value)
+        elif how == "lowest":
+            held = min(held, value)
+        elif how == "last":
+            held = value
+        elif how == "sum":
+            held += value
+        out[bar] = held
+    return out
 
 
 def _chunks(rows: Places, length: int) -> Iterator[Places]:
