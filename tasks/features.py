@@ -7,6 +7,7 @@ import polars as pl
 from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
+from nightdesk.operations.served_features import features_to_build
 from nightdesk.operations.universe import members_of_days
 from nightdesk.store.adjusted import panel_as_known
 from nightdesk.store.features import FeatureTable
@@ -29,6 +30,6 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
 
 @stage("features")
 def features(night: Night, bars: FrameRef) -> FeatureTable:
-    """Bring the feature store up to tonight."""
-    panel, chosen = bars.read(), night.chosen
-    return build_features(night.features, panel, chosen, members_of_days(night, chosen, panel))
+    """Bring the feature store up to tonight: what is chosen, and what served models still need."""
+    panel, wanted = bars.read(), features_to_build(night)
+    return build_features(night.features, panel, wanted, members_of_days(night, wanted, panel))

@@ -77,7 +77,7 @@ class Night:
 
     @property
     def chosen(self) -> tuple[Feature, ...]:
-        """The features that are built."""
+        """The features that settings choose: what is learnt from, and built with what served models still need."""
         return chosen_features(self.settings)
 
     @property

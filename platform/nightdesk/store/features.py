@@ -1,10 +1,13 @@
 """The feature store: a Parquet file a date and part, named by the definitions in it and the bars they were made from.
 
 A *part* is a set of features that were built together; its name is the version of their definitions. A table takes each
-column from a part that has it, so that a changed feature adds a part with itself alone. Below the root:
-`definitions/PART.parquet` (names and contents), `PART/date=DATE/CHAIN.parquet` (the features of one date), and
-`VERSION/index/CHAIN.parquet` (which parts a table has on each date). The root is a folder, or the URL of a prefix in a
-bucket (s3://bucket/prefix): the same files under the same names.
+column from a part that has it, so that a changed feature adds a part with itself alone. Below the root, which is a
+folder, or the URL of a prefix in a bucket (s3://bucket/prefix), with the same files under the same names:
+
+- `PART/date=DATE/CHAIN.parquet`: the features of one date;
+- `VERSION/index/CHAIN.parquet`: which parts hold a table on each date;
+- `definitions/VERSION.parquet`: the features of a part or table, and the contents of their definitions;
+- `models/CONTENT.parquet`: the same of what a model was fitted on.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from nightdesk.store.files import write_frame
-from nightdesk.store.objects import in_bucket, objects, read_frames, write_frames
+from nightdesk.store.objects import in_bucket, objects, read_frames, stands, write_frames
 from nightdesk.tables import DATE, SYMBOL
 
 Definitions = Mapping[str, str]
@@ -94,8 +97,7 @@ def write_part(
 
 def write_definitions(root: Path | str, version: str, definitions: Definitions) -> None:
     """Say which features a part or table has, in their order, and what their definitions are."""
-    rows = pl.DataFrame(list(definitions.items()), schema={"feature": pl.String, "content": pl.String}, orient="row")
-    _write_all({f"{root}/definitions/{version}.parquet": rows})
+    _write_all({f"{root}/definitions/{version}.parquet": _rows(definitions)})
 
 
 def write_index(root: Path | str, version: str, days: pl.DataFrame) -> FeatureTable:
@@ -119,6 +121,24 @@ def definitions_of(root: Path | str, version: str) -> Definitions:
     """The features of a part or table and the contents of their definitions; NothingThere in a bucket without them."""
     (frame,) = _read_all([f"{root}/definitions/{version}.parquet"])
     return dict(frame.iter_rows())
+
+
+def write_needs(root: Path | str, model: str, definitions: Definitions) -> None:
+    """Say which features the model of content `model` was fitted on, and what their definitions were."""
+    _write_all({f"{root}/models/{model}.parquet": _rows(definitions)})
+
+
+def needs_of(root: Path | str, model: str) -> Definitions | None:
+    """The features that a model was fitted on, with the contents of their definitions; None where nothing says so."""
+    file = f"{root}/models/{model}.parquet"
+    if not (stands(file) if in_bucket(file) else Path(file).exists()):
+        return None
+    (frame,) = _read_all([file])
+    return dict(frame.iter_rows())
+
+
+def _rows(definitions: Definitions) -> pl.DataFrame:
+    return pl.DataFrame(list(definitions.items()), schema={"feature": pl.String, "content": pl.String}, orient="row")
 
 
 @lru_cache(maxsize=2)
