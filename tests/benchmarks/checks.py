@@ -48,7 +48,7 @@ def measure(symbols: int | None) -> list[Section]:
     dates = bars[DATE].n_unique()
     sentence = (
         f"{bars.height:,} bars of {dates:,} dates. A first build computes all features and writes {dates:,} files, "
-        "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing. "
+        "each flushed to disk; the next night's computes the one date that is missing from its look-back. "
         "One more day is checked against the 60 days before it."
     )
     return [Section("Checks, labels, feature store", sentence, ("what", "median s", "best s"), rows)]
