@@ -17,6 +17,7 @@ import polars as pl
 
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.matrix import matrix_of, version_of
+from nightdesk.features.periods import Places
 from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.store.features import (
     FeatureTable,
@@ -85,21 +86,25 @@ def matrix_of_days(
     Else as `matrix_of`, but that a recursive feature starts afresh in each year; see this file's head.
     """
     own = list({one.name: one for one in map(_own, features)}.values())
-    groups: dict[tuple[bool, int], list[TimeSeries]] = {}
+    groups: dict[int, list[TimeSeries]] = {}
     for one in own:
-        recursive = one.tolerance > 0.0
-        groups.setdefault((recursive, one.look_back if recursive else 0), []).append(one)
-    rows = bars.filter(pl.col(DATE).is_in(list(days))).select(SYMBOL, DATE)
-    for (recursive, _), members_of_group in groups.items():
+        groups.setdefault(one.look_back if one.tolerance > 0.0 else 0, []).append(one)
+    # By place of the bar, because a join of all rows would take longer than the features.
+    lean = bars.cast({SYMBOL: pl.Enum(bars[SYMBOL].drop_nulls().unique().sort())})  # slices without texts
+    found = {one.name: np.full(bars.height, np.nan, dtype=np.float32) for one in own}
+    for recursive, alike in groups.items():
         spans = _years(days) if recursive else [(days[0], days[-1])]
-        look_back = max(one.look_back for one in members_of_group)
-        made = [matrix_of(_reaching(bars, first, last, look_back), members_of_group) for first, last in spans]
-        inside = [
-            part.filter(pl.col(DATE).is_between(first, last)) for part, (first, last) in zip(made, spans, strict=True)
-        ]
-        rows = rows.join(pl.concat(inside), on=[SYMBOL, DATE], how="left", maintain_order="left")
-    relative = cross_sections(rows, [one for one in features if isinstance(one, CrossSection)], members)
-    return rows.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+        for first, last in spans:
+            rows = _reaching(bars, first, last, max(one.look_back for one in alike))
+            made = matrix_of(lean if rows.size == bars.height else lean[rows], alike)
+            inside = (made[DATE] >= first).to_numpy()
+            for one in alike:
+                found[one.name][rows[inside]] = made[one.name].to_numpy()[inside]
+    wanted = bars[DATE].is_in(list(days))
+    columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+    chosen = bars.select(SYMBOL, DATE).with_columns(columns).filter(wanted)
+    relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
+    return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
 
 
 def _own(feature: Feature) -> TimeSeries:
@@ -114,12 +119,14 @@ def _years(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return [(dt.date(year, 1, 1), day) for year, day in last.items()]
 
 
-def _reaching(bars: pl.DataFrame, first: dt.date, last: dt.date, look_back: int) -> pl.DataFrame:
-    """Bars from `first` to `last`, and of each symbol those before that its first value may need."""
+def _reaching(bars: pl.DataFrame, first: dt.date, last: dt.date, look_back: int) -> Places:
+    """Places of the bars from `first` to `last`, and of those before that the first value of each symbol may need."""
     if bars.is_empty():
-        return bars
+        return np.empty(0, dtype=np.int64)
+    day = bars[DATE].to_physical().to_numpy()
+    epoch = dt.date(1970, 1, 1)
     runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
     begins = np.flatnonzero(np.diff(runs, prepend=-1))
-    before = np.add.reduceat((bars[DATE] < first).to_numpy().astype(np.int64), begins)
+    before = np.add.reduceat((day < (first - epoch).days).astype(np.int64), begins)
     from_row = (begins + before - (look_back - 1))[runs]
-    return bars.filter(pl.Series(np.arange(bars.height) >= from_row) & (bars[DATE] <= last))
+    return np.flatnonzero((np.arange(bars.height) >= from_row) & (day <= (last - epoch).days))
