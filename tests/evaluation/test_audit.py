@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.audit import Leak, audit
 from nightdesk.evaluation.audit_market import market, spliced
-from nightdesk.evaluation.pipeline import KNOWN_ON, Inputs, Step
+from nightdesk.evaluation.pipeline import KNOWN_ON, Inputs, Step, frames_of
 from nightdesk.tables import CLOSE, DATE, SYMBOL
 
 HORIZON = 5
@@ -104,6 +104,17 @@ def audited(steps: list[Step]) -> list[Leak]:
 
 def test_an_honest_pipeline_is_left_alone() -> None:
     assert audited(pipeline()) == []
+
+
+def test_steps_learn_up_to_the_split_and_stay_as_they_were() -> None:
+    steps, inputs = pipeline(), market(7).inputs
+    at = inputs.bars[DATE].unique().sort()[100]
+    frames = frames_of(steps, inputs, at)
+    assert [frame.width for frame in frames] == [3, 5, 6, 7]
+    past = frames[0].filter(pl.col(DATE) <= at)["momentum"].mean()
+    assert (frames[2]["momentum"] - frames[2]["scaled"]).drop_nulls().to_numpy() == pytest.approx(past)
+    assert steps[2].centre == 0.0
+    assert steps[3].fitted is None
 
 
 def test_tomorrows_value_is_named_with_how_far_and_how_much() -> None:
