@@ -1,0 +1,29 @@
+"""The features that settings choose, checked against what will be fitted on them."""
+
+from __future__ import annotations
+
+from nightdesk.errors import BadSetting
+from nightdesk.features.selection import Choice, choose
+from nightdesk.features.stages import Feature
+from nightdesk.models import recipe
+from nightdesk.models.baselines import LINEAR
+from nightdesk.settings import Settings
+
+
+def chosen_features(settings: Settings) -> tuple[Feature, ...]:
+    """Return the features that `features.*` choose, in registry order.
+
+    Raises UnknownName for a name that no feature or group has; BadSetting where nothing is left, or where a baseline
+    or a recipe of `training.recipes` needs a feature that is not chosen.
+    """
+    wanted = settings.features
+    chosen = choose(Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections))
+    names = {feature.name for feature in chosen}
+    for fitted in (LINEAR, *map(recipe, settings.training.recipes)):
+        lacking = [name for name in fitted.features if name not in names]
+        if lacking:
+            raise BadSetting(
+                f"features must hold {', '.join(fitted.features)}, by which {fitted.name} ranks or fits, got none "
+                f"called {', '.join(lacking)}: name them in features.add, and not in features.leave_out"
+            )
+    return chosen
