@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 from uuid import UUID, uuid4
 
 import httpx
@@ -48,10 +49,9 @@ _log = logging.getLogger("nightdesk.night")
 class Approval(RunInput):
     """The form that Prefect's UI shows for a night that waits: what is missing or empty is refused there."""
 
-    approve: bool = Field(
-        title="Approve",
-        # Prefect's form shows a switch that nobody touched as off, and sends nothing of it.
-        description="On: these models serve from tonight on. Off: the champion stays; to say so, switch on and off",
+    # No switch: one of Prefect's two UIs sends a switch that nobody touched as off, which would be a refusal.
+    answer: Literal["approve", "refuse"] = Field(
+        title="Answer", description="approve: these models serve from tonight on; refuse: the champion stays"
     )
     name: str = Field(
         title="Your name", description="Stored with the answer, and shown in history and report", pattern=r"\S",
@@ -134,7 +134,7 @@ def _pause_and_wait(run_id: UUID, text: str, seconds: int, answered: Callable[[]
         why = "the run was resumed without an answer" if resumed else f"nobody answered within {seconds} s"
         return Reply(UNANSWERED, None, why)
     form = Approval(**given)
-    return Reply(APPROVED if form.approve else REFUSED, form.name.strip(), form.note.strip())
+    return Reply(APPROVED if form.answer == "approve" else REFUSED, form.name.strip(), form.note.strip())
 
 
 def _wait(client: SyncPrefectClient, run_id: UUID, seconds: int, answered: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import shlex
 import sys
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, cast
 
@@ -571,7 +572,12 @@ Key = Annotated[
     str, typer.Argument(metavar="KEY", help="Key of a row, or how it begins: see nightdesk quarantine list.")
 ]
 Reason = Annotated[str, typer.Option(help="Why, for whoever reads the log.")]
-By = Annotated[str, typer.Option(metavar="NAME", help="Who decides; stored with the decision.", envvar="USER")]
+By = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Who decides; stored with the decision.", default_factory=getuser, show_default="you"
+    ),
+]
 
 
 @quarantine.command(name="list")

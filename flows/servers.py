@@ -23,7 +23,7 @@ from flows.secret_blocks import with_secrets
 from nightdesk.concealment import concealed
 from nightdesk.errors import BadSetting, ServerTrouble
 from nightdesk.home import Home
-from nightdesk.operations.environment import QUIET
+from nightdesk.operations.environment import QUIET, TRIGGERS
 from nightdesk.operations.processes import (
     Record,
     Server,
@@ -94,6 +94,7 @@ def servers(settings: Settings) -> list[Server]:
         "PREFECT_UI_URL": api,
         "PREFECT_SERVER_UI_API_URL": f"{api}/api",
         "PREFECT_SERVER_API_PORT": str(own.prefect_port),
+        TRIGGERS: "true",
     }
     database = {"PREFECT_API_DATABASE_CONNECTION_URL": own.prefect_database} if own.prefect_database else {}
     serve = ("-m", "prefect", "server", "start", "--host", own.host, "--port", str(own.prefect_port))

@@ -99,7 +99,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
         out.print(f"Top at {horizon} days{f' in {market}' if market else ''}: {' '.join(symbols)}")
     out.print(f"Forecasts logged: {summary.forecasts:,}; earlier ones scored tonight: {summary.matured}")
     out.print(f"Report:  {summary.report}", soft_wrap=True)
-    out.print(f"MLflow:  {summary.tracking} (mlflow ui --backend-store-uri {summary.tracking})", soft_wrap=True)
+    look = "" if summary.tracking.startswith("http") else f" (mlflow ui --backend-store-uri {summary.tracking})"
+    out.print(f"MLflow:  {summary.tracking}{look}", soft_wrap=True)
     out.print(f"Prefect: {_prefect(settings)}", soft_wrap=True)
     out.print("Research, not advice.")
 
@@ -182,6 +183,8 @@ def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
 
 def show_models(settings: Settings, realm: str) -> None:
     """Show who is served, and the newest walk-forward results of models and baselines."""
+    from tasks.reporting import Score
+
     engine, today = _engine(settings), dt.date.max
     serving = serving_on(engine, realm, today)
     if not serving:

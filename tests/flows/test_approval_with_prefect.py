@@ -89,13 +89,17 @@ def approved(server: Server) -> str:
     """The first night, approved in the form; gives what it printed."""
     night = start(server, FIRST)
     run = paused(server, FIRST)
-    for wrong, why in (({}, "'approve' is a required property"), ({"approve": True}, "'name' is a required property")):
+    for wrong, why in (
+        ({}, "'answer' is a required property"),
+        ({"answer": "approve"}, "'name' is a required property"),
+    ):
         refused = resume(server, run, **wrong)
         assert refused["status"] == "REJECT"
         assert why in refused["details"]["reason"]
-    assert resume(server, run, approve=True, name=" ")["status"] == "REJECT"
+    for wrong in ({"answer": "approve", "name": " "}, {"answer": False, "name": "Ada"}):
+        assert resume(server, run, **wrong)["status"] == "REJECT"
     assert server.runs(f"nightly-live-{FIRST}")[-1]["state_type"] == "PAUSED"
-    assert resume(server, run, approve=True, name="Ada", note="looks sound")["status"] == "ACCEPT"
+    assert resume(server, run, answer="approve", name="Ada", note="looks sound")["status"] == "ACCEPT"
     return ended(night)
 
 
@@ -115,9 +119,9 @@ def test_the_form_is_typed_and_tells_what_would_move_on_what_evidence(server: Se
         for one in server.post(f"/flow_runs/{run['id']}/input/filter", prefix="paused-approval", limit=10)
     }
     form = json.loads(inputs["schema"])
-    assert form["required"] == ["approve", "name"]
+    assert form["required"] == ["answer", "name"]
     assert {name: field["type"] for name, field in form["properties"].items()} == {
-        "approve": "boolean",
+        "answer": "string",
         "name": "string",
         "note": "string",
     }
@@ -144,7 +148,7 @@ def test_a_night_killed_while_it_waits_asks_again_and_a_refusal_keeps_the_champi
     night = start(server, REFUSED)
     wait_until(lambda: len(server.runs(f"nightly-live-{REFUSED}")) == 2, "the second run")
     wait_until(lambda: server.runs(f"nightly-live-{REFUSED}")[-1]["state_type"] == "PAUSED", "the second question")
-    resume(server, server.runs(f"nightly-live-{REFUSED}")[-1], approve=False, name="Ben", note="too soon")
+    resume(server, server.runs(f"nightly-live-{REFUSED}")[-1], answer="refuse", name="Ben", note="too soon")
     assert f"Night of {REFUSED} (live): published" in ended(night)
     assert answers(server, REFUSED) == [("refused", "Ben", "too soon")]
     assert served(server, REFUSED) == "1"

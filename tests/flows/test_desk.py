@@ -153,10 +153,11 @@ def answer_in_the_form(page: Any, desk: CommandLine) -> None:
     form.get_by_label("Your name").fill("Ada")
     form.get_by_label("Note").fill("looks sound")
     form.get_by_role("button", name="Resume").click()
-    page.get_by_text("'approve' is a required property").wait_for()
+    page.get_by_text("'answer' is a required property").wait_for()
     assert form.is_visible()
     assert states(desk, NAME)[:1] == ["PAUSED"]
-    form.get_by_label("Approve").click()
+    form.get_by_role("button", name="Select Answer").click()
+    page.get_by_role("option", name="approve").click()
     form.get_by_role("button", name="Resume").click()
     form.wait_for(state="hidden")
 

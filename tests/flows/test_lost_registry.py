@@ -80,6 +80,7 @@ def test_a_server_killed_in_training_and_at_promotion_costs_nothing_but_the_time
 
 
 @pytest.mark.usefixtures("_impatient")
+@pytest.mark.chaos
 def test_a_server_that_hangs_fails_the_night_in_time_and_not_for_ever(
     web: Receiver, two_undisturbed_nights: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

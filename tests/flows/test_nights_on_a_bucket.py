@@ -17,7 +17,7 @@ from small_nights import choose_home, market_days, run_night
 from nightdesk.faults import listening
 from nightdesk.store import features, objects
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.chaos]
 
 ROOT = "s3://features/desk"
 

@@ -48,7 +48,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(done: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("USER", "ada")
+    monkeypatch.setenv("LOGNAME", "ada")
     return choose_home(monkeypatch, done)
 
 

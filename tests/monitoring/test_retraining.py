@@ -32,7 +32,7 @@ def test_nobody_served_is_trained_for_at_once() -> None:
 def test_age_is_counted_in_trading_days(age: int, train: bool) -> None:
     decision = decide("auto", {5: DAYS[-1 - age]})
     assert decision.train is train
-    assert f"the last training is {age} trading days old" in decision.reason
+    assert f"the last training is {age} trading day" in decision.reason
     assert "5" in decision.reason.split("old")[1]
 
 

@@ -42,9 +42,10 @@ def decide_training(
         return TrainingDecision(True, f"models in use were fitted on {outdated[0]}{more} as defined before")
     oldest = min(last for last in trained.values() if last is not None)
     age = sum(day > oldest for day in days)
+    old = f"{age} trading day{'' if age == 1 else 's'} old"
     if age >= retrain_after:
-        return TrainingDecision(True, f"the last training is {age} trading days old (schedule: {retrain_after})")
-    return TrainingDecision(False, f"the last training is {age} trading days old, the schedule is {retrain_after}")
+        return TrainingDecision(True, f"the last training is {old} (schedule: {retrain_after})")
+    return TrainingDecision(False, f"the last training is {old}, the schedule is {retrain_after}")
 
 
 def _horizons(horizons: Sequence[int]) -> str:

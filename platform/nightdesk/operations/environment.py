@@ -13,6 +13,9 @@ from nightdesk.safety import SAFE
 STARTED_BY = "NIGHTDESK_STARTED_BY"
 """Which process started a child, as pid and time of birth: a pid alone may be somebody else's by now."""
 
+TRIGGERS = "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED"
+"""Whether a Prefect server acts on the automations in its records."""
+
 BIRTH_SECONDS = 2.0
 """Births as near as this are the same; a pid is not given again within it."""
 
@@ -37,6 +40,9 @@ def prepare_environment(home: Home, environment: MutableMapping[str, str] = os.e
     environment.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "nightdesk")
     # What is logged while a night is planned, or by the doctor, belongs to no run: that is no cause for a warning.
     environment.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    if "PREFECT_API_URL" not in environment:
+        # A night's own Prefect reads the desk's records: its automations would tell what the night tells itself.
+        environment.setdefault(TRIGGERS, "false")
     # A first start migrates Prefect's own database, which takes longer than the 20 s that it allows itself.
     environment.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 

@@ -16,8 +16,10 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
 from nightdesk.operations.serving import Served
 from nightdesk.publish.publication import Publication
+from nightdesk.quality.coverage import audit_survivorship
 from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
 from nightdesk.sources import Source
+from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward_in_markets
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
@@ -136,10 +138,10 @@ def _features(table: FeatureTable, as_of: dt.date) -> pl.DataFrame:
 
 
 def _survivorship(night: Night, bars: pl.DataFrame) -> Survivorship | None:
-    """Count members known tonight and those without a bar, by the spelling of the lists; None where there are none."""
+    """Count members known tonight and those without a bar, under any of their names; None where there are no lists."""
     facts = night.source.facts
-    members = members_as_known(night.engine, facts.name, night.cutoff, night.as_of)[SYMBOL].unique()
+    members = members_as_known(night.engine, facts.name, night.cutoff, night.as_of)
     if facts.index_name is None or members.is_empty():
         return None
-    without = members.filter(~members.is_in(bars_of(night.source, bars)[SYMBOL].unique().implode()))
-    return Survivorship(facts.index_name, len(members), len(without))
+    audit = audit_survivorship(members, bars_of(night.source, bars)[SYMBOL], bundled_aliases())
+    return Survivorship(facts.index_name, audit.members, audit.without.height)
