@@ -16,11 +16,6 @@ from nightdesk.store.database import open_store
 ENGINES = ("sqlite", "postgresql")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the flows: their tests are the longest, and one that begins last keeps the others' processes idle."""
-    items.sort(key=lambda item: "flows" not in item.path.parts)
-
-
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """SQLAlchemy URL of a real PostgreSQL server (its database is for making others); skips where there is none."""

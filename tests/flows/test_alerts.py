@@ -236,6 +236,7 @@ def test_the_doctor_says_which_channels_there_are_and_what_waits(
     assert finding.endswith("; nothing waits")
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 @pytest.mark.server
 def test_the_command_line_tells_and_shows_no_secret_anywhere(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_the_form_is_typed_and_tells_what_would_move_on_what_evidence(server: Se
         assert said in text
 
 
+@pytest.mark.chaos
 def test_a_night_killed_while_it_waits_asks_again_and_a_refusal_keeps_the_champion(
     server: Server, approved: str
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_night_killed_while_it_waits_asks_again_and_a_refusal_keeps_the_champi
     assert waiting(store(server), "live") == []
 
 
+@pytest.mark.chaos
 def test_unanswered_the_champion_stays_and_it_can_be_approved_from_then_on(
     server: Server, approved: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def fails(home: Path, web: Receiver) -> str:
     return str(caught.value)
 
 
+@pytest.mark.chaos
 @pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.usefixtures("_impatient")

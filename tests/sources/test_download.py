@@ -24,7 +24,7 @@ from nightdesk.errors import BadSetting, SourceBroken, SourceUnavailable
 from nightdesk.sources.download import Downloader, Keys, Limits, Validators, masked
 
 CONTENT = b"symbol,date\n" * 1000
-QUICK = Limits(timeout_s=5, answer_s=20, attempts=3, wait_s=0.01, patience_s=30, requests_per_second=1000)
+QUICK = Limits(timeout_s=5, answer_s=20, attempts=3, wait_s=0.01, patience_s=30, requests_per_second=1e9)
 NO_KEYS = Keys()
 KEY = "s3cr3t-value"
 
