@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,9 +30,16 @@ class Planted:
 
     def seen_below(self, *folders: Path) -> dict[str, set[str]]:
         """Each file below `folders` that holds any, by its name."""
-        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        files = {str(file): self.seen_in(data) for file, data in read_below(*folders)}
         assert len(files) > 3, "the hunt looks in the wrong place"
-        return {str(file): found for file in files if (found := self.seen_in(file.read_bytes()))}
+        return {file: found for file, found in files.items() if found}
+
+
+def read_below(*folders: Path) -> Iterator[tuple[Path, bytes]]:
+    """Each file below `folders` and what it holds; one that goes while we look (SQLite's log, at a close) is gone."""
+    for file in (file for folder in folders for file in folder.rglob("*") if file.is_file()):
+        with suppress(FileNotFoundError):
+            yield file, file.read_bytes()
 
 
 def forms(secret: str) -> Iterator[bytes]:

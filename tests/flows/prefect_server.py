@@ -43,11 +43,12 @@ class Server:
         """Start it, and wait until it answers."""
         port = self.line.environment["PREFECT_SERVER_API_PORT"]
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        # Nothing of this process's own Prefect: a command run in it earlier may have set what suits no server.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         ours = {name: value for name, value in self.line.environment.items() if name.startswith("PREFECT_")}
+        environment = {**kept, **ours, "DO_NOT_TRACK": "true"}
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env={**os.environ, **ours, "DO_NOT_TRACK": "true"}, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         wait_until(lambda: healthy(self.api), "the start of the server")
 
     def stop(self, *, kill: bool = False) -> None:

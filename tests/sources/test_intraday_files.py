@@ -229,7 +229,7 @@ def test_a_night_tells_the_days_that_lack_hours(tmp_path: Path) -> None:
         training={"first_train": 100},  # type: ignore[arg-type]
     )
     night = plan_night(settings, "live", days[-1], "auto", dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
-    (note,) = hour_notes(night, days[0])
+    (note,) = hour_notes(night.source, days[0], night.as_of)
     assert (note.rule, note.symbol, note.date) == ("incomplete_hours", "A", days[-1])
     assert opened.bars(None, days[-1])["close"][-1] == 50.0 + 14 + days[-1].day + 1
     daily = open_source("files", folder=put(tmp_path / "daily", {"a.csv": csv_of(opened.bars(None, days[-1]))}))
