@@ -13,7 +13,7 @@ from nightdesk.features.matrix import version_of
 from nightdesk.features.selection import NIGHTLY, Choice, choose, groups
 from nightdesk.features.stages import every_feature, time_series
 from nightdesk.operations.features import chosen_features
-from nightdesk.settings import FeatureSettings, Settings, TrainingSettings
+from nightdesk.settings import FeatureSettings, Settings, SourceSettings, TrainingSettings
 
 PAGE = Path(__file__).parents[2] / "infra" / "features.md"
 
@@ -85,6 +85,21 @@ def test_what_baselines_and_recipes_need_must_be_chosen() -> None:
         chosen_features(unknown)
 
 
+def test_on_bars_adjusted_later_only_scale_free_features_are_built() -> None:
+    revealing = [name for name, one in time_series().items() if not one.scale_free]
+    assert "CORR5" in revealing
+    relative = Choice(groups=("all",), cross_sections=("rank",))
+    kept = {one.name for one in choose(relative, adjusted_later=True)}
+    assert {one.name for one in choose(relative)} - kept == {*revealing, *(f"{name}_rank" for name in revealing)}
+    with pytest.raises(BadSetting, match=r"features.add must name scale-free features .* got CORR5_rank: a split"):
+        choose(Choice(add=("CORR5_rank",)), adjusted_later=True)
+    everything = FeatureSettings(groups=("all",))
+    raw = Settings(features=everything, source=SourceSettings(name="synthetic"))
+    assert {one.name for one in chosen_features(raw)} - {
+        one.name for one in chosen_features(Settings(features=everything))
+    } == {*revealing}
+
+
 def test_a_version_is_that_of_what_is_chosen() -> None:
     usual = version_of(choose(Choice()))
     assert version_of(choose(Choice(groups=(), add=NIGHTLY))) == usual
@@ -113,5 +128,5 @@ def test_the_catalogue_page_is_current() -> None:
 
 
 def test_the_catalogue_has_every_feature_once() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", catalogue(time_series().values()), re.MULTILINE)
+    rows = re.findall(r"^\| `((?!NAME_)\w+)` \|", catalogue(time_series().values()), re.MULTILINE)
     assert sorted(rows) == sorted(time_series())

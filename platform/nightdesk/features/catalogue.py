@@ -15,6 +15,8 @@ edit it by hand. How to choose among them: [operations/features.md](operations/f
 
 *Warm-up* is how many of a symbol's first bars have no value. *Look-back* is how many bars, the current one included,
 give the value that all history gives: exactly, or within *tolerance* where one is stated.
+
+The price basis changes those marked *not scale-free*: on prices adjusted later they are in no group.
 """
 
 _CROSS_SECTIONS = """Each feature above can also be had relative to the members of its date: the members that the
@@ -29,7 +31,7 @@ def described(feature: Feature) -> list[tuple[str, str]]:
         ("name", feature.name),
         ("group", feature.group),
         ("meaning", feature.meaning),
-        ("unit", feature.unit),
+        ("unit", _unit(feature)),
         ("reads", ", ".join(feature.inputs)),
         ("parameters", parameters or "none"),
         ("warm-up", needs(feature)[0]),
@@ -57,11 +59,15 @@ def catalogue(features: Iterable[Feature]) -> str:
     for group, members in groups.items():
         lines += ["", f"## {group}", "", "| name | meaning | unit | warm-up | look-back | source |"]
         lines.append("| --- | --- | --- | --- | --- | --- |")
-        lines += [_row((f"`{f.name}`", f.meaning, f.unit, *needs(f), f.source)) for f in members]
+        lines += [_row((f"`{f.name}`", f.meaning, _unit(f), *needs(f), f.source)) for f in members]
     lines += ["", "## Cross-sections", "", _CROSS_SECTIONS, "", "| name | meaning | unit | source |"]
     lines.append("| --- | --- | --- | --- |")
     lines += [_row((f"`NAME_{method}`", meaning, unit, source)) for method, (unit, meaning, source) in METHODS.items()]
     return "\n".join(lines) + "\n"
+
+
+def _unit(feature: Feature) -> str:
+    return feature.unit if feature.scale_free else f"{feature.unit}, not scale-free"
 
 
 def _row(cells: Iterable[str]) -> str:

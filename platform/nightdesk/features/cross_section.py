@@ -91,6 +91,11 @@ class CrossSection:
         return self.base.tolerance
 
     @property
+    def scale_free(self) -> bool:
+        """Whether its base is."""
+        return self.base.scale_free
+
+    @property
     def unit(self) -> str:
         """Of the value."""
         return self.base.unit if self.method == "sector_neutral" else METHODS[self.method][0]

@@ -92,6 +92,11 @@ class PeriodFeature:
         return 0.0
 
     @property
+    def scale_free(self) -> bool:
+        """All of them are."""
+        return True
+
+    @property
     def content(self) -> str:
         """16 hex digits that name this definition; see Indicator.content."""
         record = (self.name, self.period, self.inputs, sorted(self.parameters.items()), self.warm_up)

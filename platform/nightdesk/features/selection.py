@@ -7,35 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from nightdesk.errors import BadSetting, UnknownName
-from nightdesk.features import INDICATORS, registered
+from nightdesk.features import DEFAULT, INDICATORS, registered
 from nightdesk.features.cross_section import METHODS, CrossSection
 from nightdesk.features.stages import Feature, TimeSeries, every_feature, time_series
 
 NIGHTLY_GROUP: Final = "nightly"
 EVERYTHING: Final = "all"
 
-NIGHTLY: Final = (
-    "return_1",
-    "return_20",
-    "return_60",
-    "momentum_252_21",
-    "reversal_5",
-    "sma_gap_20",
-    "ema_gap_50",
-    "macd_histogram",
-    "adx_14",
-    "rsi_14",
-    "stochastic_k_14",
-    "bollinger_position_20",
-    "volatility_60",
-    "natr_14",
-    "yang_zhang_20",
-    "volume_ratio_20",
-    "mfi_14",
-    "chaikin_money_flow_20",
-    "gap_open",
-    "range_position",
-)
+NIGHTLY: Final = tuple(indicator.name for indicator in DEFAULT)
 """Group `nightly`: what a night builds unless settings say otherwise, together with all features of a user's own."""
 
 
@@ -71,11 +50,13 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {group: tuple(names) for group, names in found.items()}
 
 
-def choose(choice: Choice) -> tuple[Feature, ...]:
+def choose(choice: Choice, adjusted_later: bool = False) -> tuple[Feature, ...]:
     """Return the features that `choice` wants, in registry order, cross-sections last.
 
+    On bars `adjusted_later`, features that are not scale-free are in no group: a later split would show in them.
+
     Raises UnknownName for a group, feature, window or method that there is not, naming known ones; BadSetting where
-    nothing is left.
+    nothing is left, or where one is added that bars adjusted later forbid.
     """
     own, known, by_group = time_series(), every_feature(), groups()
     _check("features.groups", choice.groups, by_group)
@@ -83,7 +64,14 @@ def choose(choice: Choice) -> tuple[Feature, ...]:
     _check("features.leave_out", choice.leave_out, [*by_group, *known])
     _check("features.cross_sections", choice.cross_sections, METHODS)
     _check_windows(choice.windows, own.values())
+    forbidden = {name for name, feature in known.items() if adjusted_later and not feature.scale_free}
+    if revealing := sorted(forbidden & set(choice.add)):
+        raise BadSetting(
+            "features.add must name scale-free features where the source's prices are adjusted later, got "
+            f"{', '.join(revealing)}: a split that nobody knew of would show in them; leave them out, or use raw bars"
+        )
     grouped = {name for group in choice.groups for name in by_group[group] if _fits(own[name], choice.windows)}
+    grouped -= forbidden
     dropped = {name for one in choice.leave_out for name in by_group.get(one, (one,))}
     wanted = (grouped | set(choice.add)) - dropped
     relative = {

@@ -7,17 +7,21 @@ from nightdesk.features.selection import Choice, choose
 from nightdesk.features.stages import Feature
 from nightdesk.models import recipe
 from nightdesk.models.baselines import LINEAR
+from nightdesk.operations.markets import open_markets
 from nightdesk.settings import Settings
 
 
 def chosen_features(settings: Settings) -> tuple[Feature, ...]:
-    """Return the features that `features.*` choose, in registry order.
+    """Return the features that `features.*` choose, in registry order; where a market's prices are adjusted later,
+    those alone that such prices do not distort.
 
     Raises UnknownName for a name that no feature or group has; BadSetting where nothing is left, or where a baseline
     or a recipe of `training.recipes` needs a feature that is not chosen.
     """
     wanted = settings.features
-    chosen = choose(Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections))
+    choice = Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections)
+    later = any(source.facts.price_basis == "adjusted_later" for source in open_markets(settings))
+    chosen = choose(choice, later)
     names = {feature.name for feature in chosen}
     for fitted in (LINEAR, *map(recipe, settings.training.recipes)):
         lacking = [name for name in fitted.features if name not in names]
