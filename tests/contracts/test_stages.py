@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 import numpy as np
 import polars as pl
 import pytest
-from test_indicators import dates_of_leaks, feature, follows_price_basis, same_bits, walk
+from test_indicators import following_price_basis, leaking, same_bits, walk
 
 from nightdesk.features import INDICATORS
 from nightdesk.features.cross_section import METHODS, CrossSection, Method
@@ -20,10 +20,18 @@ EVERY = pytest.mark.parametrize("period", list(PERIOD_FEATURES.values()), ids=li
 METHOD = pytest.mark.parametrize("method", list(METHODS))
 
 
+def feature(bars: pl.DataFrame, one: PeriodFeature) -> pl.Series:
+    return matrix_of(bars, [one])[one.name]
+
+
 def on_weekdays(bars: pl.DataFrame) -> pl.DataFrame:
-    """Without weekends and a few odd days, one whole week among them."""
+    """Each symbol's bars on weekdays in a row from its first date on, without a few odd days and a whole week."""
+    weekdays = pl.date_range(bars[DATE].min(), dt.date(2019, 12, 31), eager=True)
+    weekdays = weekdays.filter(weekdays.dt.weekday() <= 5)
+    first = pl.col(DATE).min().over(SYMBOL)
+    place = pl.lit(weekdays).search_sorted(first) + pl.int_range(pl.len()).over(SYMBOL)
     odd = [dt.date(2015, 4, 3), dt.date(2015, 7, 20), *(dt.date(2015, 9, 7) + dt.timedelta(days=d) for d in range(7))]
-    return bars.filter(pl.col(DATE).dt.weekday() <= 5, ~pl.col(DATE).is_in(odd))
+    return bars.with_columns(pl.lit(weekdays).gather(place).alias(DATE)).filter(~pl.col(DATE).is_in(odd))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,7 @@ def bars() -> pl.DataFrame:
 
 @EVERY
 def test_no_look_ahead_on_any_day_of_a_week(period: PeriodFeature, bars: pl.DataFrame) -> None:
-    assert dates_of_leaks(bars, period, every=27) == []  # 27 trading days: another weekday and day of the month each
+    assert leaking(bars, [period], every=27) == []  # 27 trading days: another weekday and day of the month each
 
 
 def test_a_finished_week_is_caught() -> None:
@@ -66,7 +74,7 @@ def test_the_look_back_gives_the_same_bits(period: PeriodFeature, bars: pl.DataF
 @EVERY
 @pytest.mark.parametrize("factor", [0.37, 1e-15])
 def test_price_basis_changes_nothing(period: PeriodFeature, factor: float, bars: pl.DataFrame) -> None:
-    assert not follows_price_basis(bars, period, factor)
+    assert following_price_basis(bars, [period], factor) == []
 
 
 @EVERY
