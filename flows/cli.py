@@ -516,6 +516,52 @@ def ingest(
     )
 
 
+@app.command()
+def features(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Feature to describe; all are listed if left out.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Draw the feature of this symbol.")] = None,
+    catalogue: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the catalogue page there.")] = None,
+) -> None:
+    """List the features that can be built, describe one, or draw it for a symbol."""
+    current = _prepare()
+    from flows.show_features import show_feature, show_features, show_picture, write_catalogue
+    from nightdesk.errors import BadInput
+
+    if symbol is not None and name is None:
+        raise BadInput(f"--symbol draws one feature, got {symbol} and no feature: name it before --symbol")
+    if catalogue is not None:
+        write_catalogue(catalogue)
+    elif name is None:
+        show_features(current)
+    elif symbol is None:
+        show_feature(name)
+    else:
+        show_picture(current, name, symbol.upper())
+
+
+@app.command()
+def audit(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Features; all that are registered if left out.")
+    ] = None,
+    module: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own Python file: its features and lists of steps instead.")
+    ] = None,
+) -> None:
+    """Look for look-ahead in features, or in a pipeline of your own; exit code 1 where something leaks."""
+    _prepare(secrets=False)
+    from flows.show_audit import show_audit
+    from nightdesk.errors import BadInput
+    from nightdesk.operations.audit import audit_module, audit_registered
+
+    if module is not None and names:
+        raise BadInput(f"--module audits all of its file, got {', '.join(names)} too: leave out the one or the other")
+    if not show_audit(audit_registered(names or []) if module is None else audit_module(module)):
+        sys.exit(FAILED)
+
+
 quarantine = typer.Typer(
     help="Rows that broke a rule of their table: look at them, release them, or drop them.",
     rich_markup_mode=None,

@@ -8,6 +8,8 @@ from nightdesk.errors import DataRefused
 from nightdesk.features.build import build_features
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, decided_by, panel_of
+from nightdesk.operations.served_features import features_to_build
+from nightdesk.operations.universe import members_of_days
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef, save_frame
 from nightdesk.tables import DATE
@@ -28,6 +30,7 @@ def panel(night: Night, ingested: Ingested) -> FrameRef:
 
 @stage("features")
 def features(night: Night, bars: FrameRef) -> FeatureTable:
-    """Bring the feature store up to tonight."""
-    known = bars.read()
-    return build_features(night.features, known, decided_by(night, known))
+    """Bring the feature store up to tonight: what is chosen, and what served models still need."""
+    known, wanted = bars.read(), features_to_build(night)
+    members = members_of_days(night, wanted, bars_of(night.source, known))
+    return build_features(night.features, known, wanted, members, decided_by(night, known))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nightdesk.monitoring.retraining import TrainingDecision, decide_training
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day
+from nightdesk.operations.served_features import outdated_features
 from nightdesk.operations.training import Tested, examine_baselines, examine_recipe
 from nightdesk.store.decisions import last_trained
 from nightdesk.store.features import FeatureTable
@@ -17,7 +18,8 @@ def decide(night: Night, bars: FrameRef) -> TrainingDecision:
     """Decide whether tonight trains, and why."""
     trained = last_trained(night.engine, night.realm, night.as_of, night.settings.horizons)
     days = night.days(first_day(night, bars.read()))
-    return decide_training(night.mode, trained, days, night.settings.training.retrain_after)
+    outdated = outdated_features(night)
+    return decide_training(night.mode, trained, days, night.settings.training.retrain_after, outdated)
 
 
 @stage("fit")

@@ -11,8 +11,8 @@ from nightdesk.sessions import trading_days
 from nightdesk.sources import open_source
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.sources.synthetic import synthetic
-from nightdesk.tables import BARS, DATE, MEMBERSHIP, SYMBOL
-from nightdesk.universe import members_on, most_traded
+from nightdesk.tables import BARS, DATE, KNOWN_AT, MEMBERSHIP, SYMBOL
+from nightdesk.universe import members_by_day, members_on, most_traded
 
 DAYS = trading_days("XNYS", dt.date(2024, 1, 2), dt.date(2024, 1, 12))
 
@@ -93,3 +93,35 @@ def test_members_of_the_sample_find_their_bars_through_the_aliases() -> None:
     assert "PCLN" in found - without
     # Before Priceline was renamed the alias was not in use, and its own name needs none.
     assert "PCLN" in set(members_on(lists, dt.date(2017, 6, 30), have, bundled_aliases()))
+
+
+def evening(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(22), dt.UTC)
+
+
+def test_members_of_each_day_are_those_known_on_its_evening() -> None:
+    before = DAYS[0] - dt.timedelta(days=1)
+    rows = [
+        ("X", before, "AAA", "Tech", evening(before)),
+        ("X", before, "BBB", None, evening(before)),
+        ("X", before, "BBB", "Energy", evening(DAYS[2])),  # a correction, which changes no day before it
+        ("X", DAYS[3], "AAA", "Tech", evening(DAYS[5])),  # a list that came late: BBB stays until then
+        ("Y", DAYS[1], "CCC", "Tech", evening(DAYS[1]) + dt.timedelta(minutes=1)),  # after the evening of its day
+        ("Y", DAYS[1], "AAA", "Other", evening(DAYS[1]) + dt.timedelta(minutes=1)),
+        ("X", DAYS[-1], "DDD", "Tech", evening(DAYS[-1]) + dt.timedelta(days=9)),  # nobody has seen it yet
+    ]
+    schema = {**{name: MEMBERSHIP[name] for name in ("index_name", "snapshot_date", SYMBOL, "sector")}}
+    lists = pl.DataFrame(rows, schema={**schema, KNOWN_AT: pl.Datetime("us", "UTC")}, orient="row")
+    versions = lists.with_columns(name=pl.lit("")).sort("index_name", "snapshot_date", SYMBOL, KNOWN_AT)
+    evenings = {day: evening(day) for day in DAYS}
+    found = members_by_day(versions, evenings, pl.Series(["AAA", "BBB", "CCC"]), bundled_aliases())
+    on = {day: dict(found.filter(pl.col(DATE) == day).select(SYMBOL, "sector").iter_rows()) for day in DAYS}
+    assert on[DAYS[0]] == on[DAYS[1]] == {"AAA": "Tech", "BBB": None}
+    assert on[DAYS[2]] == on[DAYS[4]] == {"AAA": "Tech", "BBB": "Energy", "CCC": "Tech"}
+    assert on[DAYS[5]] == on[DAYS[-1]] == {"AAA": "Tech", "CCC": "Tech"}
+    # Whatever came later, a day's members are the same when only what was known by then is looked at.
+    for count in range(1, len(DAYS)):
+        known = versions.filter(pl.col(KNOWN_AT) <= evening(DAYS[count - 1]))
+        then = members_by_day(known, dict(list(evenings.items())[:count]), pl.Series(["AAA"]), bundled_aliases())
+        assert then.equals(found.filter(pl.col(DATE) < DAYS[count]))
+    assert members_by_day(versions.clear(), evenings, pl.Series(["AAA"]), bundled_aliases()).is_empty()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,7 @@ class Home:
     def quality(self, realm: str, as_of: dt.date) -> Path:
         """The quality pages of a night, one a table."""
         return self.root / "reports" / realm / "quality" / str(as_of)
+
+    def feature_picture(self, feature: str, symbol: str) -> Path:
+        """The picture of a feature of one symbol, whatever signs the symbol has."""
+        return self.root / "reports" / "features" / f"{feature}-{quote(symbol, safe='')}.svg"

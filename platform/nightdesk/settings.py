@@ -137,6 +137,22 @@ class TablesSettings(_Group):
     )
 
 
+class FeatureSettings(_Group):
+    """Which features a night builds, and models learn from; `nightdesk features` lists them."""
+
+    groups: tuple[str, ...] = Field(
+        ("nightly",), description="Groups built; nightly: the usual 20 and your own; all: every one that is registered"
+    )
+    windows: tuple[int, ...] = Field(
+        (), description="Lengths in bars: of these groups, only features with one of them or with none; empty: any"
+    )
+    add: tuple[str, ...] = Field((), description="Features built besides, by name")
+    leave_out: tuple[str, ...] = Field((), description="Features or groups not built after all")
+    cross_sections: tuple[str, ...] = Field(
+        (), description="Beside each chosen feature, where it stands among members: rank, z_score, sector_neutral"
+    )
+
+
 class TrainingSettings(_Group):
     """When and how models are trained."""
 
@@ -233,6 +249,7 @@ class Settings(BaseSettings):
     quality: QualitySettings = QualitySettings()
     universe: UniverseSettings = UniverseSettings()
     tables: TablesSettings = TablesSettings()
+    features: FeatureSettings = FeatureSettings()
     training: TrainingSettings = TrainingSettings()
     promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import polars as pl
 
 from nightdesk.sources.aliases import named_as_bars
-from nightdesk.tables import CLOSE, DATE, SYMBOL, VOLUME
+from nightdesk.tables import CLOSE, DATE, KNOWN_AT, MEMBERSHIP, SYMBOL, VOLUME
 
 
 def most_traded(bars: pl.DataFrame, days: Sequence[dt.date], count: int) -> pl.Series:
@@ -46,3 +47,47 @@ def members_on(members: pl.DataFrame, day: dt.date, symbols: pl.Series, aliases:
     past = members.filter(pl.col("snapshot_date") <= day)
     newest = past.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over("index_name"))
     return named_as_bars(newest, symbols, aliases).get_column("of").unique().sort().rename(SYMBOL)
+
+
+def members_by_day(
+    versions: pl.DataFrame, evenings: Mapping[dt.date, dt.datetime], symbols: pl.Series, aliases: pl.DataFrame
+) -> pl.DataFrame:
+    """The members of each day as they were known on its evening: date, symbol, sector; sorted by date and symbol.
+
+    Parameters
+    ----------
+    versions
+        `tables.MEMBERSHIP` with `known_at`, every version of every row, sorted by when it was known.
+    evenings
+        Each day with the instant (UTC) up to which a row counts on it.
+    symbols, aliases
+        As of `members_on`.
+
+    A symbol in two indices counts once, with the sector of the first that names one. A day before the first list has
+    no row.
+    """
+    days = pl.DataFrame(
+        {DATE: list(evenings), "evening": list(evenings.values())},
+        schema={DATE: pl.Date, "evening": pl.Datetime("us", "UTC")},
+    ).sort(DATE)
+    # From the first evening on which it is known and its list is dated: only then can the members change.
+    known = versions.with_columns(
+        (days["evening"].search_sorted(versions[KNOWN_AT], "left")).alias("by_knowledge"),
+        (days[DATE].search_sorted(versions["snapshot_date"], "left")).alias("by_date"),
+    ).with_columns(pl.max_horizontal("by_knowledge", "by_date").alias("from"))
+    changes = sorted(place for place in known["from"].unique().to_list() if place < days.height)
+    parts = []
+    for place, following in pairwise([*changes, days.height]):
+        newest = known.filter(pl.col("from") <= place).unique(["index_name", "snapshot_date", SYMBOL], keep="last")
+        listed = _newest_lists(newest.select(list(MEMBERSHIP)), days[DATE][place], symbols, aliases)
+        parts.append(days[place:following].select(DATE).join(listed, how="cross"))
+    empty = pl.DataFrame(schema={DATE: pl.Date, SYMBOL: pl.String, "sector": pl.String})
+    return pl.concat([empty, *parts]).sort(DATE, SYMBOL)
+
+
+def _newest_lists(members: pl.DataFrame, day: dt.date, symbols: pl.Series, aliases: pl.DataFrame) -> pl.DataFrame:
+    """Symbol and sector of the newest list of each index up to `day`, each symbol once."""
+    past = members.filter(pl.col("snapshot_date") <= day)
+    newest = past.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over("index_name"))
+    named = named_as_bars(newest, symbols, aliases).sort("of", "index_name", "sector", nulls_last=True)
+    return named.group_by("of", maintain_order=True).agg(pl.col("sector").drop_nulls().first()).rename({"of": SYMBOL})

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from nightdesk.features.build import build_features
-from nightdesk.features.matrix import feature_matrix, feature_version
+from nightdesk.features.matrix import feature_matrix, version_of
+from nightdesk.features.selection import NIGHTLY, Choice, choose
 from nightdesk.labels.forward import forward_returns
 from nightdesk.quality.bars import check_bars, history_findings
 from nightdesk.quality.coverage import coverage
@@ -31,10 +32,10 @@ def measure(symbols: int | None) -> list[Section]:
     """Each stage on the whole panel; imports and compiled kernels before."""
     panel = sample(symbols)
     bars = panel.verdict.good
-    feature_matrix(bars)
+    feature_matrix(bars, NIGHTLY)
     with tempfile.TemporaryDirectory(prefix="nightdesk-bench-") as folder:
         built = Path(folder)
-        build_features(built, bars)
+        build_features(built, bars, choose(Choice()))
         cases = [
             Case(WHOLE, nullcontext, lambda _: check_bars(panel.bars, panel.days)),
             Case("of these, what several days show", nullcontext, lambda _: history_findings(panel.bars, panel.days)),
@@ -49,7 +50,7 @@ def measure(symbols: int | None) -> list[Section]:
     dates = bars[DATE].n_unique()
     sentence = (
         f"{bars.height:,} bars of {dates:,} dates. A first build computes all features and writes {dates:,} files, "
-        "each flushed to disk; the next night's computes the matrix again and writes the one date that is missing. "
+        "each flushed to disk; the next night's computes the one date that is missing from its look-back. "
         "One more day is checked against the 60 days before it."
     )
     target = Target("whole panel checked", 2.0, timings[WHOLE].median, "s", most=True)
@@ -66,7 +67,7 @@ def _new_folder() -> Iterator[Path]:
 def _without_last(built: Path, bars: pl.DataFrame) -> Iterator[Path]:
     """The built feature store without the files of its last date."""
     last: dt.date = bars[DATE].max()
-    shutil.rmtree(built / feature_version() / f"date={last}")
+    shutil.rmtree(built / version_of(choose(Choice())) / f"date={last}")
     yield built
 
 
@@ -84,7 +85,7 @@ def _check_day(given: tuple[pl.DataFrame, dt.date, pl.DataFrame]) -> None:
 
 
 def _build(bars: pl.DataFrame, root: Path) -> None:
-    build_features(root, bars)
+    build_features(root, bars, choose(Choice()))
 
 
 def quality(symbols: int | None) -> list[Section]:

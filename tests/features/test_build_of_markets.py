@@ -9,14 +9,21 @@ import polars as pl
 import pytest
 from bar_samples import synthetic_bars
 
+from nightdesk.features import INDICATORS
 from nightdesk.features.build import build_features
-from nightdesk.features.matrix import feature_matrix
+from nightdesk.features.cross_section import CrossSection, cross_sections
+from nightdesk.features.matrix import matrix_of
+from nightdesk.features.selection import Choice, choose
+from nightdesk.features.stages import Feature
 from nightdesk.operations.markets import decisions
 from nightdesk.sources import SourceFacts
 from nightdesk.store.features import read_features
 from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
 US = SourceFacts("us", "XNYS", "USD", "raw", dt.timedelta(hours=2), "rule")
+RANK = CrossSection(INDICATORS["return_1"], "rank")
+# Finite ones alone: the store begins the others anew each year.
+FEATURES: list[Feature] = [*(one for one in choose(Choice()) if one.tolerance == 0), RANK]
 COINS = SourceFacts("coins", "24/7", "USD", "raw", dt.timedelta(0), "rule")
 
 
@@ -40,8 +47,13 @@ def until(panel: pl.DataFrame, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def test_each_night_holds_each_markets_own_newest_day(panel: pl.DataFrame, tmp_path: Path) -> None:
     bars, decided = until(panel, 70)
-    found = read_features(build_features(tmp_path, bars, decided))
-    own = feature_matrix(bars)
+    found = read_features(build_features(tmp_path, bars, FEATURES, decided=decided))
+    own = matrix_of(bars, FEATURES[:-1])
+    coins = own.filter(pl.col(SYMBOL).str.starts_with("COIN"))
+    own = pl.concat(
+        market.with_columns(cross_sections(market, [RANK], None))
+        for market in (own.join(coins, on=SYMBOL, how="anti"), coins)
+    )
     monday = dt.date(2016, 2, 29)
     expected = {"SYN0001": monday, "COIN0001": dt.date(2016, 2, 28)}
     assert found.filter(pl.col(DATE) == monday)[SYMBOL].to_list() == sorted(bars[SYMBOL].unique())
@@ -52,8 +64,10 @@ def test_each_night_holds_each_markets_own_newest_day(panel: pl.DataFrame, tmp_p
 
 
 def test_a_night_is_built_alike_whatever_is_known_later(panel: pl.DataFrame, tmp_path: Path) -> None:
-    early = build_features(tmp_path / "early", *until(panel, 60))
-    late = build_features(tmp_path / "late", *until(panel, 75))
+    early, late = (
+        build_features(tmp_path / name, bars, FEATURES, decided=decided)
+        for name, (bars, decided) in {"early": until(panel, 60), "late": until(panel, 75)}.items()
+    )
     then = read_features(early)
     assert then.equals(read_features(late).filter(pl.col(DATE) <= early.as_of))
     # The same files by the same names: a later night finds them, and writes only its own.
@@ -66,11 +80,11 @@ def test_a_changed_bar_of_a_weekend_builds_the_nights_after_it_anew_and_none_bef
     panel: pl.DataFrame, tmp_path: Path
 ) -> None:
     bars, decided = until(panel, 70)
-    build_features(tmp_path, bars, decided)
+    build_features(tmp_path, bars, FEATURES, decided=decided)
     before = {file.relative_to(tmp_path) for file in tmp_path.rglob("date=*/*.parquet")}
     saturday = (pl.col(SYMBOL) == "COIN0001") & (pl.col(DATE) == dt.date(2016, 2, 27))
     restated = bars.with_columns(pl.when(saturday).then(pl.col("close") * 1.1).otherwise("close").alias("close"))
-    found = read_features(build_features(tmp_path, restated, decided))
+    found = read_features(build_features(tmp_path, restated, FEATURES, decided=decided))
     again = {file.relative_to(tmp_path) for file in tmp_path.rglob("date=*/*.parquet")} - before
     assert {file.parent.name for file in again} == {
         f"date={night}" for night in decided[DATE].unique() if night >= dt.date(2016, 2, 29)

@@ -2,15 +2,12 @@
 
 import dataclasses
 import datetime as dt
-import importlib
-from pathlib import Path
 
 import polars as pl
 import pytest
-import talib
 
 from nightdesk.errors import BadInput, UnknownName
-from nightdesk.features import DEFAULT, INDICATORS, bars, matrix
+from nightdesk.features import DEFAULT, INDICATORS, bars
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.matrix import feature_matrix, feature_version, max_look_back, version_of
 from nightdesk.tables import BARS, CLOSE, DATE, SYMBOL, VOLUME
@@ -154,21 +151,3 @@ def test_version_changes_with_the_definition(fields: dict[str, object]) -> None:
 def test_version_ignores_the_wording() -> None:
     indicator = INDICATORS["sma_gap_20"]
     assert version_of([changed(indicator, meaning="else", unit="else", source="else")]) == version_of([indicator])
-
-
-def test_version_changes_with_code_and_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    versions = []
-    for name, body in (("own_feature_one", "close / 2.0"), ("own_feature_two", "close / 3.0")):
-        (tmp_path / f"{name}.py").write_text(f"def halved(runs, close):\n    return {body}\n")
-        compute = importlib.import_module(name).halved
-        versions.append(version_of([changed(INDICATORS["sma_gap_20"], compute=compute)]))
-    assert versions[0] != versions[1]
-
-    before = feature_version(["return_1"])
-    with monkeypatch.context() as patch:
-        patch.setattr(talib, "__ta_version__", b"9.9.9")
-        assert feature_version(["return_1"]) != before
-    with monkeypatch.context() as patch:
-        patch.setattr(matrix, "primitives", importlib.import_module("own_feature_one"))
-        assert feature_version(["return_1"]) != before

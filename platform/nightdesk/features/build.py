@@ -1,45 +1,167 @@
-"""Builds the night's features: only dates whose bars or definitions changed are written again."""
+"""Builds the night's features: only dates whose bars changed, and of these only features that no part of the store has.
+
+What is new is computed from the look-back alone, and its values are the full rebuild's, bit for bit, whatever was built
+before. For finite windows that follows from the features themselves. A recursive feature is computed afresh for each
+calendar year, from the look-back before that year's first day on: within its stated tolerance of all history, and the
+same in whatever order its days are built.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from nightdesk.features.matrix import feature_matrix, feature_version
-from nightdesk.store.features import FeatureTable, day_chain, missing_days, write_days
+from nightdesk.features.cross_section import CrossSection, cross_sections
+from nightdesk.features.matrix import matrix_of, version_of
+from nightdesk.features.periods import Places
+from nightdesk.features.stages import Feature, TimeSeries
+from nightdesk.store.features import (
+    FeatureTable,
+    day_chain,
+    known_parts,
+    missing_days,
+    write_definitions,
+    write_index,
+    write_part,
+)
 from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
 
-def build_features(root: Path | str, bars: pl.DataFrame, decided: pl.DataFrame | None = None) -> FeatureTable:
+def build_features(
+    root: Path | str,
+    bars: pl.DataFrame,
+    features: Sequence[Feature],
+    members: pl.DataFrame | None = None,
+    decided: pl.DataFrame | None = None,
+) -> FeatureTable:
     """Bring the feature store at `root` (a folder, or s3://bucket/prefix) up to the last date of `bars`.
 
-    `bars` are all bars known at the cut-off (tables.BARS, sorted by symbol and date). A date is built again where any
-    bar up to it, or any definition, differs from what its file was made from. Returns the ref to all dates.
+    `features` are what each date holds (selection.choose), in this order; `members` are as cross_section.MEMBERS, and
+    looked at only for cross-sections. `bars` are all bars known at the cut-off (tables.BARS, sorted by symbol and
+    date). A feature of a date is built again where any bar up to it, its members, or the feature's definition, differs
+    from what stands in the store. Returns the ref to all dates.
 
     Of several markets, `bars` have a column market, and `decided` (tables.DECIDED) says what each night decides on: a
     date is then a night's, and holds each market's features on its own newest day known that night, computed over its
-    own trading days.
+    own trading days, and relative to its own symbols.
     """
-    version = feature_version()
-    chain = day_chain(bars) if decided is None else _night_chain(bars, decided)
-    missing = missing_days(root, version, chain)
-    if not missing:
-        return write_days(root, version, bars.select(SYMBOL, DATE).clear(), chain)
-    matrix = feature_matrix(bars)
-    if decided is not None:
-        matrix = _by_night(matrix, bars, decided)
-    return write_days(root, version, matrix.filter(pl.col(DATE).is_in(missing)), chain)
+    lists = members if any(isinstance(feature, CrossSection) for feature in features) else None
+    chain = day_chain(bars, lists) if decided is None else _night_chain(bars, decided, lists)
+    wanted = {feature.name: feature.content for feature in features}
+    version = version_of(features)
+    parts, lacking = _covered(root, wanted, chain)
+    for names, days in lacking.items():
+        new = [feature for feature in features if feature.name in names]
+        part = version_of(new)
+        if decided is None:
+            matrix = matrix_of_days(bars, new, days, lists)
+        else:
+            matrix = _matrix_of_nights(bars, new, decided.filter(pl.col(DATE).is_in(days)), lists)
+        write_part(root, part, {one.name: wanted[one.name] for one in new}, matrix, chain)
+        for day in days:
+            parts[day].append(part)
+    write_definitions(root, version, wanted)
+    return write_index(root, version, chain.with_columns(pl.Series("parts", [",".join(parts[d]) for d in chain[DATE]])))
 
 
-def _by_night(matrix: pl.DataFrame, bars: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `matrix`, which stand as `bars` do, that a night decides on, under that night's date."""
-    nights = decided.select(MARKET, DATE, BAR_DATE)
-    own = matrix.rename({DATE: BAR_DATE}).with_columns(bars[MARKET])
-    return own.join(nights, on=[MARKET, BAR_DATE]).select(matrix.columns).sort(DATE, SYMBOL)
+def _covered(
+    root: Path | str, wanted: Mapping[str, str], chain: pl.DataFrame
+) -> tuple[dict[dt.date, list[str]], dict[frozenset[str], list[dt.date]]]:
+    """For each date the parts that have something of what is wanted, and the dates by the features that none has."""
+    held = {part: {n for n, c in own.items() if wanted.get(n) == c} for part, own in known_parts(root).items()}
+    useful = sorted((part for part, names in held.items() if names), key=lambda part: (-len(held[part]), part))
+    missing = {part: set(missing_days(root, part, chain)) for part in useful}
+    parts: dict[dt.date, list[str]] = {}
+    lacking: dict[frozenset[str], list[dt.date]] = {}
+    for day in chain[DATE]:
+        left, parts[day] = set(wanted), []
+        for part in useful:
+            if left & held[part] and day not in missing[part]:
+                parts[day].append(part)
+                left -= held[part]
+        if left:
+            lacking.setdefault(frozenset(left), []).append(day)
+    return parts, lacking
 
 
-def _night_chain(bars: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+def matrix_of_days(
+    bars: pl.DataFrame, features: Sequence[Feature], days: Sequence[dt.date], members: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The rows of `days` (at least one, ascending) of the features on all of `bars`, from no more bars than they need.
+
+    Else as `matrix_of`, but that a recursive feature starts afresh in each year; see this file's head.
+    """
+    own = list({one.name: one for one in map(_own, features)}.values())
+    groups: dict[int, list[TimeSeries]] = {}
+    for one in own:
+        groups.setdefault(one.look_back if one.tolerance > 0.0 else 0, []).append(one)
+    # By place of the bar, because a join of all rows would take longer than the features.
+    lean = bars.cast({SYMBOL: pl.Enum(bars[SYMBOL].drop_nulls().unique().sort())})  # slices without texts
+    found = {one.name: np.full(bars.height, np.nan, dtype=np.float32) for one in own}
+    for recursive, alike in groups.items():
+        spans = _years(days) if recursive else [(days[0], days[-1])]
+        for first, last in spans:
+            rows = _reaching(bars, first, last, max(one.look_back for one in alike))
+            made = matrix_of(lean if rows.size == bars.height else lean[rows], alike)
+            inside = (made[DATE] >= first).to_numpy()
+            for one in alike:
+                found[one.name][rows[inside]] = made[one.name].to_numpy()[inside]
+    wanted = bars[DATE].is_in(list(days))
+    columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+    chosen = bars.select(SYMBOL, DATE).with_columns(columns).filter(wanted)
+    relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
+    return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+
+
+def _own(feature: Feature) -> TimeSeries:
+    return feature.base if isinstance(feature, CrossSection) else feature
+
+
+def _years(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """The years of `days`, each from its first day to the last of them in it."""
+    last: dict[int, dt.date] = {}
+    for day in days:
+        last[day.year] = max(day, last.get(day.year, day))
+    return [(dt.date(year, 1, 1), day) for year, day in last.items()]
+
+
+def _reaching(bars: pl.DataFrame, first: dt.date, last: dt.date, look_back: int) -> Places:
+    """Places of the bars from `first` to `last`, and of those before that the first value of each symbol may need."""
+    if bars.is_empty():
+        return np.empty(0, dtype=np.int64)
+    day = bars[DATE].to_physical().to_numpy()
+    epoch = dt.date(1970, 1, 1)
+    runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
+    begins = np.flatnonzero(np.diff(runs, prepend=-1))
+    before = np.add.reduceat((day < (first - epoch).days).astype(np.int64), begins)
+    from_row = (begins + before - (look_back - 1))[runs]
+    return np.flatnonzero((np.arange(bars.height) >= from_row) & (day <= (last - epoch).days))
+
+
+def _matrix_of_nights(
+    bars: pl.DataFrame, features: Sequence[Feature], decided: pl.DataFrame, members: pl.DataFrame | None
+) -> pl.DataFrame:
+    """As `matrix_of_days`, of what nights decide on in several markets, each relative to its own symbols."""
+    own = list({one.name: one for one in map(_own, features)}.values())
+    nights = decided.select(MARKET, DATE, BAR_DATE).drop_nulls()
+    markets = bars.select(SYMBOL, MARKET).unique()
+    made = matrix_of_days(bars, own, nights[BAR_DATE].unique().sort().to_list())
+    rows = made.rename({DATE: BAR_DATE}).join(markets, on=SYMBOL).join(nights, on=[MARKET, BAR_DATE])
+    parts = []
+    for market in rows.sort(MARKET).partition_by(MARKET):
+        chosen = market.select(SYMBOL, DATE, *(one.name for one in own)).sort(SYMBOL, DATE)
+        lists = None if members is None else members.filter(pl.col(SYMBOL).is_in(chosen[SYMBOL].unique().implode()))
+        listed = None if lists is None or lists.is_empty() else lists
+        relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], listed)
+        parts.append(chosen.with_columns(relative))
+    return pl.concat(parts).select(SYMBOL, DATE, *(one.name for one in features)).sort(DATE, SYMBOL)
+
+
+def _night_chain(bars: pl.DataFrame, decided: pl.DataFrame, members: pl.DataFrame | None) -> pl.DataFrame:
     """As `day_chain`, of the nights on which each bar was first seen, and only of those that decide on any."""
     nights = decided.select(MARKET, DATE, BAR_DATE).drop_nulls()
     own = bars.rename({DATE: BAR_DATE}).sort(BAR_DATE)
@@ -51,6 +173,6 @@ def _night_chain(bars: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
         strategy="forward",
         check_sortedness=False,
     ).drop_nulls(DATE)
-    chain = day_chain(seen)
+    chain = day_chain(seen, members)
     decides = own.join(nights, on=[MARKET, BAR_DATE], how="inner")[DATE].unique()
     return chain.filter(pl.col(DATE).is_in(decides.implode()))

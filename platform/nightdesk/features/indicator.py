@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nightdesk.errors import BadInput
+from nightdesk.features.definition import code_content, content_of_parts
 from nightdesk.features.primitives import Values
 
 Parameter = int | float
@@ -78,6 +79,17 @@ class Indicator:
                 f"indicator {self.name} has tolerance 0.0, so look_back must be warm_up + 1, got "
                 f"{self.look_back} and {self.warm_up}: state a tolerance if it is recursive"
             )
+
+    @property
+    def content(self) -> str:
+        """16 hex digits that name this definition.
+
+        They change with name, inputs, parameters, warm-up, look-back or tolerance, and with any code that `compute`
+        reaches; not with the wording. Raises BadInput where that code cannot be read.
+        """
+        record = (self.name, self.inputs, sorted(self.parameters.items()))
+        needs = (self.warm_up, self.look_back, self.tolerance)
+        return content_of_parts((repr(record), repr(needs), code_content(self.compute)))
 
 
 def define(

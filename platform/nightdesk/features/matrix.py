@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import sys
 from collections.abc import Iterable, Sequence
-from types import ModuleType
 
 import numpy as np
 import polars as pl
-import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import candles, primitives, rolling, select
+from nightdesk.features import primitives, select
+from nightdesk.features.cross_section import CrossSection, cross_sections
+from nightdesk.features.definition import content_of_parts
 from nightdesk.features.indicator import Indicator
+from nightdesk.features.periods import PeriodFeature, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
+from nightdesk.features.stages import Feature
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
 
 
@@ -42,23 +41,38 @@ def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl
     return matrix_of(bars, select(names))
 
 
-def matrix_of(bars: pl.DataFrame, indicators: Iterable[Indicator]) -> pl.DataFrame:
-    """Compute `indicators`, registered or not, on every bar, in their order; else as `feature_matrix`."""
-    indicators = list(indicators)
-    inputs = sorted({column for indicator in indicators for column in indicator.inputs})
+def matrix_of(bars: pl.DataFrame, features: Iterable[Feature], members: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Compute `features`, registered or not, on every bar, in their order; else as `feature_matrix`.
+
+    First what each symbol's own bars say, then where that stands among the members of each date: `members` is as
+    cross_section.MEMBERS, None where every symbol is one. Cross-sections need all symbols of a date in `bars`.
+    """
+    wanted = list(features)
+    # Same names, same definitions: a base that is wanted itself is computed once.
+    own = {one.name: one for one in map(_own, wanted)}
+    computed = _time_series(bars, list(own.values()))
+    relative = cross_sections(computed, [one for one in wanted if isinstance(one, CrossSection)], members)
+    return computed.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in wanted))
+
+
+def _time_series(bars: pl.DataFrame, features: Sequence[Indicator | PeriodFeature]) -> pl.DataFrame:
+    inputs = sorted({column for feature in features for column in feature.inputs})
     _check_columns(bars, inputs)
     starts_symbol = _symbol_starts(bars)
     values = {column: _input_values(bars, column) for column in inputs}
     runs: dict[tuple[str, ...], Runs] = {}
-    features = []
-    for indicator in indicators:
-        columns = [values[column] for column in indicator.inputs]
-        if indicator.inputs not in runs:
-            usable = np.logical_and.reduce([~np.isnan(column) for column in columns])
-            runs[indicator.inputs] = primitives.split_runs(starts_symbol, usable)
-        feature = indicator.compute(runs[indicator.inputs], *columns, **indicator.parameters)
-        features.append(pl.Series(indicator.name, feature.astype(np.float32), nan_to_null=True))
-    return bars.select(SYMBOL, DATE).with_columns(features)
+    found = []
+    for feature in features:
+        if isinstance(feature, PeriodFeature):
+            computed = period_values(feature, bars[DATE], starts_symbol, values)
+        else:
+            if feature.inputs not in runs:
+                usable = np.logical_and.reduce([~np.isnan(values[column]) for column in feature.inputs])
+                runs[feature.inputs] = primitives.split_runs(starts_symbol, usable)
+            columns = [values[column] for column in feature.inputs]
+            computed = feature.compute(runs[feature.inputs], *columns, **feature.parameters)
+        found.append(pl.Series(feature.name, computed.astype(np.float32), nan_to_null=True))
+    return bars.select(SYMBOL, DATE).with_columns(found)
 
 
 def max_look_back(names: Sequence[str] | None = None) -> int:
@@ -69,37 +83,21 @@ def max_look_back(names: Sequence[str] | None = None) -> int:
 def feature_version(names: Sequence[str] | None = None) -> str:
     """Hash the definitions of the features called `names` (as `select`) to 16 hex digits.
 
-    It changes with a feature's name, inputs, parameters, warm-up, look-back or tolerance, with the file of
-    its function, with the primitives, and with TA-Lib's version; not with the order of `names`.
+    It changes with the content of a definition; not with the order of `names`, nor with what stands beside them.
 
     Raises BadInput where the source of a feature cannot be read.
     """
     return version_of(select(names))
 
 
-def version_of(indicators: Iterable[Indicator]) -> str:
-    """Hash the definitions of `indicators`, registered or not; else as `feature_version`."""
-    parts = [talib.__version__, str(talib.__ta_version__), _source(primitives), _source(rolling), _source(candles)]
-    for indicator in indicators:
-        parts += [
-            indicator.name,
-            repr(indicator.inputs),
-            repr(sorted(indicator.parameters.items())),
-            repr((indicator.warm_up, indicator.look_back, indicator.tolerance)),
-            indicator.compute.__qualname__,
-            _source(sys.modules[indicator.compute.__module__]),
-        ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def version_of(features: Iterable[Feature]) -> str:
+    """Hash the definitions of `features`, registered or not; else as `feature_version`."""
+    return content_of_parts(sorted(feature.content for feature in features))
 
 
-def _source(module: ModuleType) -> str:
-    try:
-        return inspect.getsource(module)
-    except (OSError, TypeError) as error:
-        raise BadInput(
-            f"the source of a feature's module must be readable to give it a version, got none for "
-            f"{module.__name__!r}: define the feature in a file"
-        ) from error
+def _own(feature: Feature) -> Indicator | PeriodFeature:
+    """What a feature says of a symbol's own bars."""
+    return feature.base if isinstance(feature, CrossSection) else feature
 
 
 def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:

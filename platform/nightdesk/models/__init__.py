@@ -50,10 +50,14 @@ def family(name: str) -> Family:
     return known[name]
 
 
+def recipes() -> dict[str, Recipe]:
+    """Recipes by name: RECIPES, and of each other family, a user's too, one with its own defaults."""
+    return {**{name: Recipe(name, name, (), ()) for name in families()}, **RECIPES}
+
+
 def recipe(name: str) -> Recipe:
-    """The recipe called `name`: one of RECIPES, or a user's family with its own defaults."""
-    if name in RECIPES:
-        return RECIPES[name]
-    if name in families():
-        return Recipe(name, name, (), ())
-    raise UnknownName.among("recipe", name, {**RECIPES, **families()})
+    """The recipe called `name`; UnknownName lists the known ones."""
+    known = recipes()
+    if name not in known:
+        raise UnknownName.among("recipe", name, known)
+    return known[name]

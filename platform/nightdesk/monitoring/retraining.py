@@ -19,12 +19,16 @@ class TrainingDecision:
 
 
 def decide_training(
-    mode: TrainingMode, trained: Mapping[int, dt.date | None], days: Sequence[dt.date], retrain_after: int
+    mode: TrainingMode,
+    trained: Mapping[int, dt.date | None],
+    days: Sequence[dt.date],
+    retrain_after: int,
+    outdated: Sequence[str] = (),
 ) -> TrainingDecision:
     """Decide whether to train on the night of the last of `days`.
 
     `trained` maps each horizon to the as-of date of the last training (None: nobody is served there); `retrain_after`
-    counts trading days.
+    counts trading days; `outdated` are features of models in use that are defined otherwise since.
     """
     unserved = [horizon for horizon, last in trained.items() if last is None]
     if mode == "never":
@@ -33,6 +37,9 @@ def decide_training(
         return TrainingDecision(True, "training was asked for by hand")
     if unserved:
         return TrainingDecision(True, f"no model is served at {_horizons(unserved)}")
+    if outdated:
+        more = f" and {len(outdated) - 1} more" if len(outdated) > 1 else ""
+        return TrainingDecision(True, f"models in use were fitted on {outdated[0]}{more} as defined before")
     oldest = min(last for last in trained.values() if last is not None)
     age = sum(day > oldest for day in days)
     old = f"{age} trading day{'' if age == 1 else 's'} old"

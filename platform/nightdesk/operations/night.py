@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from nightdesk.errors import BadDate, BadInput, BadSetting
 from nightdesk.evaluation.walk_forward import Plan
+from nightdesk.features.stages import Feature
 from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.code import code_version
+from nightdesk.operations.features import chosen_features
 from nightdesk.operations.markets import newest_known, open_markets
 from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
 from nightdesk.settings import Settings
@@ -81,6 +83,11 @@ class Night:
     def features(self) -> Path | str:
         """Where the feature store is: a folder at home, or a prefix in a bucket."""
         return self.settings.store.features or self.home.features
+
+    @property
+    def chosen(self) -> tuple[Feature, ...]:
+        """The features that settings choose: what is learnt from, and built with what served models still need."""
+        return chosen_features(self.settings)
 
     @property
     def evaluations(self) -> Path:
@@ -197,7 +204,8 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
 
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
-    test block would begin before a label has matured, or markets do not go together.
+    test block would begin before a label has matured, markets do not go together, or the chosen features lack one that
+    a model needs; UnknownName for a feature or group that is not registered.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -206,6 +214,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
         raise BadSetting(
             f"training.first_train must be above the longest horizon of {longest} days, got {first_train}: raise it"
         )
+    chosen_features(settings)
     source = open_markets(settings)[0]
     calendar = source.facts.calendar
     newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.features import registered
+from nightdesk.features.stages import every_feature
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.code import code_version
 from nightdesk.operations.intake import MarketIntake, held_of
@@ -127,7 +127,7 @@ def _served(night: Night, one: Serving) -> ServedModel:
 
 
 def _features(table: FeatureTable, as_of: dt.date) -> pl.DataFrame:
-    tonight, known = read_features(table, [as_of]), registered()
+    tonight, known = read_features(table, [as_of]), every_feature()
     rows = [
         (name, known[name].unit, known[name].meaning, tonight[name].null_count() / max(tonight.height, 1))
         for name in tonight.columns

@@ -11,6 +11,7 @@ import polars as pl
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.baselines import RANKINGS, ranked
 from nightdesk.operations.night import Night
+from nightdesk.operations.served_features import check_needs
 from nightdesk.operations.training import Tested
 from nightdesk.operations.universe import universe_of
 from nightdesk.promotion.approval import settled
@@ -135,10 +136,13 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:
     Returns horizon, model, symbol, score, served, model_content: the served models, the other recipes' newest fits
     beside them in shadow, and the ranking baselines (a symbol without the feature they rank by is left out). Of symbols
     of the night's universe alone, which changes no score: each model was fitted on, and speaks of, all of them.
+
+    Raises ModelBroken where a model would be given features defined otherwise than those it was fitted on.
     """
     tonight = read_features(table, [night.as_of])
     parts = []
     for horizon, model, version, content, is_served in _speakers(night, served):
+        check_needs(night, table, f"{model} at {horizon} days", content)
         bundle = load_version(night.tracking, ModelVersion(model_name(night.realm, horizon), version, "", content))
         scores = tonight.select(SYMBOL).with_columns(pl.Series(SCORE, bundle.score(tonight)))
         parts.append(_said(scores, horizon, model, content, is_served))

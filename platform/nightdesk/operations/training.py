@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
+from nightdesk.features.matrix import version_of
 from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
@@ -18,10 +19,10 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day, labels_of
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
-from nightdesk.store.features import FeatureTable, read_features
+from nightdesk.store.features import FeatureTable, read_features, write_needs
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef, save_frame
-from nightdesk.tables import DATE
+from nightdesk.tables import DATE, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,18 @@ class Tested:
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
-    recipe, features = recipe_called(name), read_features(table)
+    recipe, features = recipe_called(name), _chosen(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
-    manifest = manifest_of(recipe, horizon, night.as_of, columns, table.version, table.content, code_version())
+    manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
     bundle, tonight = Bundle(manifest, fitted), features.filter(pl.col(DATE) == night.as_of)
     run = _run(night, table, recipe, horizon, rows, mean_interval(tested.daily["rank_ic"], horizon))
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
+    contents = {feature.name: feature.content for feature in night.chosen}
+    write_needs(night.features, version.content, {column: contents[column] for column in columns})
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
     daily, markets = _kept(night, horizon, name, tested)
@@ -62,7 +65,7 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
     """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
-    features = read_features(table)
+    features = _chosen(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
@@ -75,6 +78,15 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
         Tested(daily.content, horizon, name, "baseline", daily, None, None, None, markets)
         for name, (daily, markets) in kept.items()
     )
+
+
+def _chosen(night: Night, table: FeatureTable) -> pl.DataFrame:
+    """The features that settings choose: the table may hold others, which only earlier models still need."""
+    return read_features(table).select(SYMBOL, DATE, *(feature.name for feature in night.chosen))
+
+
+def _version(night: Night) -> str:
+    return version_of(night.chosen)
 
 
 def _kept(night: Night, horizon: int, name: str, tested: WalkForward) -> tuple[FrameRef, FrameRef | None]:
@@ -109,7 +121,7 @@ def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: 
             "recipe_content": recipe.content,
             "as_of": str(night.as_of),
             "data": table.content,
-            "feature_version": table.version,
+            "feature_version": _version(night),
             "code": code_version(),
         },
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from nightdesk.errors import NothingThere
+from nightdesk.features.cross_section import CrossSection
+from nightdesk.features.stages import Feature
 from nightdesk.operations.night import Night
-from nightdesk.sessions import trading_days_before
+from nightdesk.sessions import session_closes, trading_days_before
 from nightdesk.sources import Source
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.inputs import bars_as_known, members_as_known
-from nightdesk.tables import SYMBOL
-from nightdesk.universe import members_on, most_traded
+from nightdesk.store.members import member_versions
+from nightdesk.tables import DATE, SYMBOL
+from nightdesk.universe import members_by_day, members_on, most_traded
 
 
 def universe_of(night: Night) -> pl.Series | None:
@@ -50,3 +55,20 @@ def _members(night: Night, market: Source) -> pl.Series:
         return symbols
     found = members_on(members, newest, symbols, bundled_aliases())
     return found.filter(found.is_in(symbols.implode()))
+
+
+def members_of_days(night: Night, features: Iterable[Feature], bars: pl.DataFrame) -> pl.DataFrame | None:
+    """The members of each day of `bars` as they were known on its evening: date, symbol, sector.
+
+    None where no list was known, and where none of `features` is a cross-section: nobody else asks for members.
+    A list or a correction that came later changes no earlier day, whichever night asks.
+    """
+    if not any(isinstance(feature, CrossSection) for feature in features):
+        return None
+    facts = night.source.facts
+    versions = member_versions(night.engine, facts.name, night.cutoff, night.as_of)
+    if versions.is_empty():
+        return None
+    closes = session_closes(facts.calendar, bars[DATE].unique().sort().to_list())
+    evenings = {day: close + facts.publication_lag for day, close in closes.items()}
+    return members_by_day(versions, evenings, bars[SYMBOL].unique(), bundled_aliases())

@@ -1,6 +1,13 @@
-"""The feature store: one Parquet file a date, named by the version of the features and the bars they were made from.
+"""The feature store: a Parquet file a date and part, named by the definitions in it and the bars they were made from.
 
-Its root is a folder, or the URL of a prefix in a bucket (s3://bucket/prefix): the same files under the same names.
+A *part* is a set of features that were built together; its name is the version of their definitions. A table takes each
+column from a part that has it, so that a changed feature adds a part with itself alone. Below the root, which is a
+folder, or the URL of a prefix in a bucket (s3://bucket/prefix), with the same files under the same names:
+
+- `PART/date=DATE/CHAIN.parquet`: the features of one date;
+- `VERSION/index/CHAIN.parquet`: which parts hold a table on each date;
+- `definitions/VERSION.parquet`: the features of a part or table, and the contents of their definitions;
+- `models/CONTENT.parquet`: the same of what a model was fitted on.
 """
 
 from __future__ import annotations
@@ -9,14 +16,17 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 
 import polars as pl
 
 from nightdesk.store.files import write_frame
-from nightdesk.store.objects import in_bucket, objects, read_frames, write_frames
+from nightdesk.store.objects import in_bucket, objects, read_frames, stands, write_frames
 from nightdesk.tables import BAR_DATE, DATE, SYMBOL
+
+Definitions = Mapping[str, str]
+"""Features in their order, by name: the content of each one's definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +40,16 @@ class FeatureTable:
     rows: int
 
 
-def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
+def day_chain(bars: pl.DataFrame, members: pl.DataFrame | None = None) -> pl.DataFrame:
     """For each date, 16 hex digits that name all bars up to and with it: columns date, chain; sorted.
 
-    A feature of day t may use any bar up to t and none after: equal chains mean equal features.
+    A feature of day t may use any bar up to t and none after: equal chains mean equal features. Where features use the
+    `members` of each date (date, symbol, sector), these are named with the bars.
     """
-    # Of several markets a symbol may bring several bars to a night: those of the days on which the lead rests.
-    keys = [name for name in (DATE, SYMBOL, BAR_DATE) if name in bars.columns]
-    rows = bars.sort(keys).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    rows = _hashed(bars)
+    if members is not None:
+        listed = _hashed(members.filter(pl.col(DATE).is_in(bars[DATE].unique().implode())))
+        rows = pl.concat([rows, listed]).sort(DATE, maintain_order=True)
     days = rows.group_by(DATE, maintain_order=True).agg("row")
     digest = hashlib.sha256()
     chain = []
@@ -47,33 +59,88 @@ def day_chain(bars: pl.DataFrame) -> pl.DataFrame:
     return days.select(DATE, chain=pl.Series(chain, dtype=pl.String))
 
 
-def missing_days(root: Path | str, version: str, chain: pl.DataFrame) -> list[dt.date]:
-    """The dates of `chain` that have no file of this version yet."""
-    wanted = {day: _file(root, version, day, name) for day, name in chain.iter_rows()}
+def _hashed(rows: pl.DataFrame) -> pl.DataFrame:
+    # Of several markets a symbol may bring several bars to a night: those of the days on which the lead rests.
+    keys = [name for name in (DATE, SYMBOL, BAR_DATE) if name in rows.columns]
+    return rows.sort(keys).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+
+
+def known_parts(root: Path | str) -> dict[str, Definitions]:
+    """Every part and version of a table that was ever written, by name: its features and their contents."""
     if in_bucket(str(root)):
-        standing = {one.url for one in objects(f"{root}/{version}/date=")}
+        files = [one.url for one in objects(f"{root}/definitions/")]
+    else:
+        files = sorted(str(file) for file in Path(root).glob("definitions/*.parquet"))
+    names = [file.rsplit("/", 1)[1].removesuffix(".parquet") for file in files]
+    return {name: dict(frame.iter_rows()) for name, frame in zip(names, _read_all(files), strict=True)}
+
+
+def missing_days(root: Path | str, part: str, chain: pl.DataFrame) -> list[dt.date]:
+    """The dates of `chain` that have no file of this part yet."""
+    wanted = {day: _file(root, part, day, name) for day, name in chain.select(DATE, "chain").iter_rows()}
+    if in_bucket(str(root)):
+        standing = {one.url for one in objects(f"{root}/{part}/date=")}
         return [day for day, file in wanted.items() if file not in standing]
     return [day for day, file in wanted.items() if not Path(file).exists()]
 
 
-def write_days(root: Path | str, version: str, matrix: pl.DataFrame, chain: pl.DataFrame) -> FeatureTable:
-    """Write the dates that `matrix` holds, and an index of all dates of `chain`; returns the ref.
+def write_part(
+    root: Path | str, part: str, definitions: Definitions, matrix: pl.DataFrame, chain: pl.DataFrame
+) -> None:
+    """Write the dates that `matrix` holds: symbol, date and the features of `definitions`.
 
-    `matrix` has symbol, date and the features; dates of `chain` that it lacks must stand in the store.
+    What the part holds is written first: a file of a date without it would never be found.
     """
-    names = dict(chain.iter_rows())
+    write_definitions(root, part, definitions)
+    names = dict(chain.select(DATE, "chain").iter_rows())
     days = matrix.partition_by(DATE, as_dict=True, maintain_order=True)
-    _write_all({_file(root, version, day, names[day]): rows for (day,), rows in days.items()})
-    index = f"{root}/{version}/index/{chain['chain'][-1]}.parquet"
-    _write_all({index: chain})
-    last = chain[DATE][-1]
-    (newest,) = _read_all([_file(root, version, last, names[last])])
-    return FeatureTable(f"{version}-{chain['chain'][-1]}", version, last, index, newest.height)
+    _write_all({_file(root, part, day, names[day]): rows for (day,), rows in days.items()})
+
+
+def write_definitions(root: Path | str, version: str, definitions: Definitions) -> None:
+    """Say which features a part or table has, in their order, and what their definitions are."""
+    _write_all({f"{root}/definitions/{version}.parquet": _rows(definitions)})
+
+
+def write_index(root: Path | str, version: str, days: pl.DataFrame) -> FeatureTable:
+    """Write which parts hold the table of `version` on each of `days` (date, chain, parts); returns the ref.
+
+    `parts` are names joined by commas. All of them must stand in the store, and the definitions of `version` too.
+    """
+    index = f"{root}/{version}/index/{days['chain'][-1]}.parquet"
+    _write_all({index: days})
+    last, chain, parts = days.select(DATE, "chain", "parts").row(-1)
+    (newest,) = _read_all([_file(root, parts.split(",")[0], last, chain)])
+    return FeatureTable(f"{version}-{chain}", version, last, index, newest.height)
 
 
 def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) -> pl.DataFrame:
     """Features of the given dates (none: all up to the table's as-of date): symbol, date, features; sorted by date."""
     return _read(table.path, table.version, None if days is None else tuple(days))
+
+
+def definitions_of(root: Path | str, version: str) -> Definitions:
+    """The features of a part or table and the contents of their definitions; NothingThere in a bucket without them."""
+    (frame,) = _read_all([f"{root}/definitions/{version}.parquet"])
+    return dict(frame.iter_rows())
+
+
+def write_needs(root: Path | str, model: str, definitions: Definitions) -> None:
+    """Say which features the model of content `model` was fitted on, and what their definitions were."""
+    _write_all({f"{root}/models/{model}.parquet": _rows(definitions)})
+
+
+def needs_of(root: Path | str, model: str) -> Definitions | None:
+    """The features that a model was fitted on, with the contents of their definitions; None where nothing says so."""
+    file = f"{root}/models/{model}.parquet"
+    if not (stands(file) if in_bucket(file) else Path(file).exists()):
+        return None
+    (frame,) = _read_all([file])
+    return dict(frame.iter_rows())
+
+
+def _rows(definitions: Definitions) -> pl.DataFrame:
+    return pl.DataFrame(list(definitions.items()), schema={"feature": pl.String, "content": pl.String}, orient="row")
 
 
 @lru_cache(maxsize=2)
@@ -82,7 +149,27 @@ def _read(index: str, version: str, days: tuple[dt.date, ...] | None) -> pl.Data
     if days is not None:
         chain = chain.filter(pl.col(DATE).is_in(list(days)))
     root = index.rsplit("/", 3)[0]
-    return pl.concat(_read_all([_file(root, version, day, name) for day, name in chain.iter_rows()]))
+    wanted = definitions_of(root, version)
+    made = [
+        _of_parts(root, parts.split(","), wanted, list(rows.select(DATE, "chain").iter_rows()))
+        for (parts,), rows in chain.partition_by("parts", as_dict=True, maintain_order=True).items()
+    ]
+    return pl.concat(made).sort(DATE, maintain_order=True) if len(made) > 1 else made[0]
+
+
+def _of_parts(
+    root: str, parts: Sequence[str], wanted: Definitions, days: Sequence[tuple[dt.date, str]]
+) -> pl.DataFrame:
+    """The wanted features of `days` (date, chain), each from the first of `parts` that has it as it is wanted."""
+    left, found = dict(wanted), list[pl.DataFrame]()
+    for part in parts:
+        held = wanted if len(parts) == 1 else definitions_of(root, part)
+        names = [name for name, content in left.items() if held.get(name) == content]
+        rows = pl.concat(_read_all([_file(root, part, day, name) for day, name in days])).select(SYMBOL, DATE, *names)
+        found.append(rows)
+        left = {name: content for name, content in left.items() if name not in names}
+    whole = reduce(partial(pl.DataFrame.join, on=[SYMBOL, DATE], how="left", maintain_order="left"), found)
+    return whole.select(SYMBOL, DATE, *wanted)
 
 
 def _write_all(frames: Mapping[str, pl.DataFrame]) -> None:
@@ -100,5 +187,5 @@ def _read_all(files: Sequence[str]) -> list[pl.DataFrame]:
     return [pl.read_parquet(file) for file in files]
 
 
-def _file(root: Path | str, version: str, day: dt.date, chain: str) -> str:
-    return f"{root}/{version}/date={day}/{chain}.parquet"
+def _file(root: Path | str, part: str, day: dt.date, chain: str) -> str:
+    return f"{root}/{part}/date={day}/{chain}.parquet"

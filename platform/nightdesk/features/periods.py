@@ -1,0 +1,298 @@
+"""Weeks and months seen only as far as they have gone: their bars, and features of these on every day.
+
+On a Wednesday the newest weekly bar is Monday to Wednesday, and the bars before it are whole weeks: what a trader sees
+on a weekly chart that evening. Each day is given the few periods that its value needs as a history of its own, so that
+no day can see how its week went on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+import numba
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from nightdesk.errors import BadInput
+from nightdesk.features import bars as one_bar
+from nightdesk.features import momentum, oscillators, trend, volume
+from nightdesk.features.definition import code_content, content_of_parts
+from nightdesk.features.indicator import Parameter
+from nightdesk.features.primitives import Flags, Values
+from nightdesk.tables import CLOSE, HIGH, LOW, OPEN, VOLUME
+
+Period = Literal["week", "month"]
+Places = NDArray[np.int64]
+
+_EVERY: Final[Mapping[Period, str]] = {"week": "1w", "month": "1mo"}
+_LONGEST: Final[Mapping[Period, int]] = {"week": 7, "month": 31}
+_HOW: Final[Mapping[str, str]] = {OPEN: "first", HIGH: "highest", LOW: "lowest", CLOSE: "last", VOLUME: "sum"}
+_CHUNK: Final = 4_000_000  # values held at once
+
+
+@dataclass(frozen=True)
+class PeriodFeature:
+    """One feature of weekly or monthly bars, known on every day; a week begins on Monday, a month on its first.
+
+    A period's bar has the first open, the highest high, the lowest low, the last close and the sum of volumes of the
+    days so far. A null on one of these days makes the bar null from that day to the period's end, and so every value
+    that needs it; nothing else does. Periods without a bar of the symbol are passed over. The value is null while the
+    symbol has had fewer than `warm_up` periods before the current one, whose first may have been cut by its listing.
+
+    Attributes
+    ----------
+    name : unique; begins with `week_` or `month_`.
+    period : week or month.
+    inputs : columns of the bars, in the order in which `compute` takes them.
+    parameters : keyword arguments of `compute`, lengths in periods.
+    warm_up : periods needed before the current one; only finite windows can be had.
+    unit, meaning, source : as of an Indicator.
+    compute : as of an Indicator, over runs of periods in the place of bars.
+    """
+
+    name: str
+    period: Period
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+    warm_up: int
+    unit: str
+    meaning: str
+    source: str
+    compute: Callable[..., Values]
+
+    def __post_init__(self) -> None:
+        """Raise BadInput where the record contradicts itself."""
+        if not self.name.startswith(f"{self.period}_"):
+            raise BadInput(
+                f"a feature of {self.period}s must be called {self.period}_..., got {self.name!r}: rename it"
+            )
+        if self.warm_up < 0 or not self.inputs or not set(self.inputs) <= set(_HOW):
+            raise BadInput(
+                f"feature {self.name} must read some of {', '.join(_HOW)} and have a warm-up of at least 0, got "
+                f"{', '.join(self.inputs) or 'no column'} and {self.warm_up}: correct its record"
+            )
+
+    @property
+    def group(self) -> str:
+        """`weekly` or `monthly`."""
+        return f"{self.period}ly"
+
+    @property
+    def look_back(self) -> int:
+        """Bars, the current one included, that surely hold the periods needed."""
+        return _LONGEST[self.period] * (self.warm_up + 1)
+
+    @property
+    def tolerance(self) -> float:
+        """Finite windows only: the look-back gives the value bit for bit."""
+        return 0.0
+
+    @property
+    def scale_free(self) -> bool:
+        """All of them are."""
+        return True
+
+    @property
+    def content(self) -> str:
+        """16 hex digits that name this definition; see Indicator.content."""
+        record = (self.name, self.period, self.inputs, sorted(self.parameters.items()), self.warm_up)
+        return content_of_parts((repr(record), _rules(), code_content(self.compute)))
+
+
+def period_values(
+    feature: PeriodFeature, dates: pl.Series, starts_symbol: Flags, columns: Mapping[str, Values]
+) -> Values:
+    """The feature on every bar, NaN where null.
+
+    Parameters
+    ----------
+    dates : of the bars, sorted within each symbol.
+    starts_symbol : whether a bar is its symbol's first.
+    columns : float64 by name, NaN where null.
+    """
+    begun = dates.dt.truncate(_EVERY[feature.period]).to_physical().to_numpy().astype(np.int64)
+    starts: Flags = starts_symbol | (np.diff(begun, prepend=0) != 0)
+    place = np.cumsum(starts) - 1
+    so_far = [_so_far(starts, columns[name], _HOW[name]) for name in feature.inputs]
+    out = np.full(len(dates), np.nan)
+    if not len(dates):
+        return out
+    last = np.append(np.flatnonzero(starts)[1:], len(dates)) - 1
+    whole = [values[last] for values in so_far]
+    length = feature.warm_up + 1
+    usable = _usable(place, place[starts_symbol], starts_symbol, so_far, whole, length)
+    for rows in _chunks(np.flatnonzero(usable), length):
+        before = place[rows, None] + np.arange(1 - length, 0)
+        tails = [np.hstack((past[before], now[rows, None])).ravel() for past, now in zip(whole, so_far, strict=True)]
+        ends = np.arange(length, (rows.size + 1) * length, length)
+        runs = np.column_stack((ends - length, ends))
+        out[rows] = feature.compute(runs, *tails, **feature.parameters)[ends - 1]
+    return out
+
+
+def _usable(
+    place: Places, first: Places, starts_symbol: Flags, so_far: list[Values], whole: list[Values], length: int
+) -> Flags:
+    """Bars whose window of `length` periods lies in their symbol and holds no null."""
+    enough: Flags = place - first[np.cumsum(starts_symbol) - 1] >= length - 1
+    broken = np.logical_or.reduce([np.isnan(values) for values in whole])
+    count = np.concatenate(([0], np.cumsum(broken)))
+    in_window = count[place] - count[np.maximum(place - (length - 1), 0)]
+    known = ~np.logical_or.reduce([np.isnan(values) for values in so_far])
+    usable: Flags = enough & known & (in_window == 0)
+    return usable
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _so_far(starts: Flags, values: Values, how: str) -> Values:
+    """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
+    out = np.empty(values.size)
+    held = np.nan
+    for bar in range(values.size):
+        value = values[bar]
+        if starts[bar]:
+            held = value
+        elif np.isnan(held) or np.isnan(value):
+            held = np.nan
+        elif how == "highest":
+            held = max(held, value)
+        elif how == "lowest":
+            held = min(held, value)
+        elif how == "last":
+            held = value
+        elif how == "sum":
+            held += value
+        out[bar] = held
+    return out
+
+
+def _chunks(rows: Places, length: int) -> Iterator[Places]:
+    step = max(1, _CHUNK // length)
+    for first in range(0, rows.size, step):
+        yield rows[first : first + step]
+
+
+@cache
+def _rules() -> str:
+    """The code by which periods are formed is part of every definition."""
+    return content_of_parts(code_content(one) for one in (period_values, _so_far, _usable))
+
+
+_RETURN_SOURCE: Final = (
+    "simple return; Campbell, Lo & MacKinlay 1997, The Econometrics of Financial Markets, section 1.4"
+)
+
+
+def _period_return(period: Period, count: int) -> PeriodFeature:
+    ago = f"the {period} before" if count == 1 else f"the {period} {count} {period}s before"
+    return PeriodFeature(
+        name=f"{period}_return_{count}",
+        period=period,
+        inputs=(CLOSE,),
+        parameters={"days": count},
+        warm_up=count,
+        unit="fraction",
+        meaning=f"close over the last close of {ago} the current one, minus 1",
+        source=_RETURN_SOURCE,
+        compute=momentum.price_return,
+    )
+
+
+def _average_gap(period: Period, window: int, source: str) -> PeriodFeature:
+    return PeriodFeature(
+        name=f"{period}_sma_gap_{window}",
+        period=period,
+        inputs=(CLOSE,),
+        parameters={"window": window},
+        warm_up=window - 1,
+        unit="fraction",
+        meaning=f"close over the mean of the closes of {window} {period}s, the current one so far included, minus 1",
+        source=source,
+        compute=trend.sma_gap,
+    )
+
+
+def _position(period: Period) -> PeriodFeature:
+    return PeriodFeature(
+        name=f"{period}_range_position",
+        period=period,
+        inputs=(HIGH, LOW, CLOSE),
+        parameters={},
+        warm_up=0,
+        unit=f"fraction of the {period}'s range",
+        meaning=f"close above the low of the {period} so far, over its high minus its low; 0.5 where they are equal",
+        source="the raw stochastic; Lane 1984, Technical Analysis of Stocks & Commodities 2(3)",
+        compute=one_bar.position_in_range,
+    )
+
+
+def _opening_gap(period: Period) -> PeriodFeature:
+    return PeriodFeature(
+        name=f"{period}_gap_open",
+        period=period,
+        inputs=(OPEN, CLOSE),
+        parameters={},
+        warm_up=1,
+        unit="fraction",
+        meaning=f"open of the current {period} over the last close of the one before, minus 1",
+        source="overnight return; Lou, Polk & Skouras 2019, Journal of Financial Economics 134(1)",
+        compute=one_bar.opening_gap,
+    )
+
+
+def _bands(period: Period, window: int) -> PeriodFeature:
+    return PeriodFeature(
+        name=f"{period}_bollinger_position_{window}",
+        period=period,
+        inputs=(CLOSE,),
+        parameters={"window": window, "width": 2.0},
+        warm_up=window - 1,
+        unit="fraction of the band",
+        meaning=f"%b over the closes of {window} {period}s, the current one so far included; 0.5 where these are equal",
+        source="Bollinger 2001, Bollinger on Bollinger Bands",
+        compute=oscillators.bollinger_position,
+    )
+
+
+def _money_flow(period: Period, window: int) -> PeriodFeature:
+    return PeriodFeature(
+        name=f"{period}_chaikin_money_flow_{window}",
+        period=period,
+        inputs=(HIGH, LOW, CLOSE, VOLUME),
+        parameters={"window": window},
+        warm_up=window - 1,
+        unit="fraction, -1 to 1",
+        meaning=f"volume weighted by where the close lies in its {period}, over all volume of {window} {period}s, the"
+        " current one so far included; 0 where nothing was traded",
+        source="Chaikin's money flow; Murphy 1999, Technical Analysis of the Financial Markets, chapter 7",
+        compute=volume.chaikin_money_flow,
+    )
+
+
+_FABER: Final = "Faber 2007, A Quantitative Approach to Tactical Asset Allocation, Journal of Wealth Management 9(4)"
+_BROCK: Final = "Brock, Lakonishok & LeBaron 1992, Journal of Finance 47(5)"
+
+PERIOD_FEATURES: Final[dict[str, PeriodFeature]] = {
+    "week_return_1": _period_return("week", 1),
+    "week_return_4": _period_return("week", 4),
+    "week_return_13": _period_return("week", 13),
+    "week_return_26": _period_return("week", 26),
+    "week_return_52": _period_return("week", 52),
+    "week_gap_open": _opening_gap("week"),
+    "week_range_position": _position("week"),
+    "week_sma_gap_10": _average_gap("week", 10, _BROCK),
+    "week_sma_gap_40": _average_gap("week", 40, _BROCK),
+    "week_bollinger_position_20": _bands("week", 20),
+    "week_chaikin_money_flow_10": _money_flow("week", 10),
+    "month_return_1": _period_return("month", 1),
+    "month_return_3": _period_return("month", 3),
+    "month_return_6": _period_return("month", 6),
+    "month_return_12": _period_return("month", 12),
+    "month_gap_open": _opening_gap("month"),
+    "month_range_position": _position("month"),
+    "month_sma_gap_10": _average_gap("month", 10, _FABER),
+}

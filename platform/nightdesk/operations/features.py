@@ -1,0 +1,35 @@
+"""The features that settings choose, checked against what will be fitted on them."""
+
+from __future__ import annotations
+
+from nightdesk.errors import BadSetting
+from nightdesk.features.selection import Choice, choose
+from nightdesk.features.stages import Feature
+from nightdesk.models import recipe, recipes
+from nightdesk.models.baselines import LINEAR
+from nightdesk.operations.markets import open_markets
+from nightdesk.settings import Settings
+
+
+def chosen_features(settings: Settings) -> tuple[Feature, ...]:
+    """Return the features that `features.*` choose, in registry order; where a market's prices are adjusted later,
+    those alone that such prices do not distort.
+
+    Raises UnknownName for a name that no feature or group has; BadSetting where nothing is left, or where a baseline
+    or a recipe of `training.recipes` needs a feature that is not chosen. A recipe that is not known is not judged here:
+    its fit fails alone, and is told, and the night goes on with the others.
+    """
+    wanted = settings.features
+    choice = Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections)
+    later = any(source.facts.price_basis == "adjusted_later" for source in open_markets(settings))
+    chosen = choose(choice, later)
+    names = {feature.name for feature in chosen}
+    known = [name for name in settings.training.recipes if name in recipes()]
+    for fitted in (LINEAR, *map(recipe, known)):
+        lacking = [name for name in fitted.features if name not in names]
+        if lacking:
+            raise BadSetting(
+                f"features must hold {', '.join(fitted.features)}, by which {fitted.name} ranks or fits, got none "
+                f"called {', '.join(lacking)}: name them in features.add, and not in features.leave_out"
+            )
+    return chosen
