@@ -9,7 +9,18 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, window_deviation, window_mean
+from nightdesk.features.kernels import shared
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    change,
+    exponential_mean,
+    lagged,
+    per_run,
+    ratio,
+    window_deviation,
+    window_mean,
+)
 from nightdesk.features.rolling import window_highest, window_highest_age, window_lowest, window_lowest_age
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
@@ -17,6 +28,7 @@ from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 _STILL_POINTS = 1e-6
 
 
+@shared
 def relative_strength(runs: Runs, close: Values, window: int) -> Values:
     """Wilder's RSI, 0 to 100.
 
@@ -26,10 +38,10 @@ def relative_strength(runs: Runs, close: Values, window: int) -> Values:
     return per_run(lambda price: 50.0 + talib.CMO(price, window) / 2.0, runs, close)
 
 
+@shared
 def stochastic(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
     """Lane's fast %K, 0 to 100; 50 where the window has no range."""
-    highest = per_run(lambda price: talib.MAX(price, window), runs, high)
-    lowest = per_run(lambda price: talib.MIN(price, window), runs, low)
+    highest, lowest = window_highest(runs, high, window), window_lowest(runs, low, window)
     return 100.0 * ratio(close - lowest, highest - lowest, 0.5)
 
 
@@ -103,7 +115,7 @@ def intraday_momentum(runs: Runs, open_: Values, close: Values, window: int) -> 
 def horizontal_filter(runs: Runs, close: Values, window: int) -> Values:
     """White's vertical horizontal filter: reach of the closes over the sum of their daily moves."""
     reach = window_highest(runs, close, window) - window_lowest(runs, close, window)
-    path = window * window_mean(runs, np.abs(close - lagged(runs, close, 1)), window)
+    path = window * window_mean(runs, np.abs(change(runs, close)), window)
     return ratio(reach, path, 0.0)
 
 
@@ -119,9 +131,9 @@ def true_strength(runs: Runs, close: Values, slow: int, fast: int) -> Values:
     """Blau's true strength index, -100 to 100: doubly smoothed moves over the doubly smoothed sizes of moves."""
 
     def smoothed(values: Values) -> Values:
-        return per_run(lambda column: talib.EMA(talib.EMA(column, slow), fast), runs, values)
+        return exponential_mean(runs, exponential_mean(runs, values, slow), fast)
 
-    move = close - lagged(runs, close, 1)
+    move = change(runs, close)
     return 100.0 * ratio(smoothed(move), smoothed(np.abs(move)), 0.0)
 
 

@@ -147,7 +147,7 @@ def _usable(
     return usable
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _so_far(starts: Flags, values: Values, how: str) -> Values:
     """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
     out = np.empty(values.size)

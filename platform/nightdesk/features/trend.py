@@ -9,7 +9,18 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, wilder, window_mean
+from nightdesk.features.kernels import shared
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    change,
+    exponential_mean,
+    lagged,
+    per_run,
+    ratio,
+    wilder,
+    window_mean,
+)
 from nightdesk.features.rolling import window_highest, window_linear_mean, window_lowest
 from nightdesk.tables import CLOSE, HIGH, LOW
 
@@ -25,12 +36,12 @@ def sma_gap(runs: Runs, close: Values, window: int) -> Values:
 
 def ema_gap(runs: Runs, close: Values, window: int) -> Values:
     """Close over its exponential moving average (TA-Lib), minus 1, a fraction."""
-    return per_run(lambda price: price / talib.EMA(price, window) - 1.0, runs, close)
+    return close / exponential_mean(runs, close, window) - 1.0
 
 
 def macd_histogram(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line minus its signal line (TA-Lib), over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[2] / price, runs, close)
+    return _macd(runs, close, fast, slow, signal)[2] / close
 
 
 def average_directional_index(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
@@ -86,12 +97,12 @@ def sma_ratio(runs: Runs, close: Values, fast: int, slow: int) -> Values:
 
 def macd_line(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line (TA-Lib) over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[0] / price, runs, close)
+    return _macd(runs, close, fast, slow, signal)[0] / close
 
 
 def macd_signal(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """Signal line of the MACD (TA-Lib) over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[1] / price, runs, close)
+    return _macd(runs, close, fast, slow, signal)[1] / close
 
 
 def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: float, most: float) -> Values:
@@ -129,16 +140,27 @@ def leading_span_b_gap(runs: Runs, high: Values, low: Values, close: Values, win
     return close / lagged(runs, _middle(runs, high, low, window), shift) - 1.0
 
 
-def _directed_moves(runs: Runs, high: Values, low: Values, close: Values) -> tuple[Values, Values]:
-    """Wilder's up and down movement of each bar: the larger of the two, where above 0; null on a run's first bar."""
-    up = high - lagged(runs, high, 1)
+@shared
+def _macd(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
+    """MACD line, its signal line and their difference (TA-Lib), in the unit of the close: three rows."""
+    out = np.full((3, close.size), np.nan)
+    for first, end in runs.tolist():
+        out[:, first:end] = talib.MACD(close[first:end], fast, slow, signal)
+    return out
+
+
+@shared
+def _directed_moves(runs: Runs, high: Values, low: Values, close: Values) -> Values:
+    """Wilder's up and down movement of each bar (rows): the larger, where above 0; null on a run's first bar."""
+    up = change(runs, high)
     down = lagged(runs, low, 1) - low
     lead = (up - down) / close
     plus = np.where((lead <= _EQUAL_MOVES) | (up <= 0.0), 0.0, up)
     minus = np.where((lead >= -_EQUAL_MOVES) | (down <= 0.0), 0.0, down)
-    return plus, minus
+    return np.stack((plus, minus))
 
 
+@shared
 def _true_range(runs: Runs, high: Values, low: Values, close: Values) -> Values:
     before = lagged(runs, close, 1)
     return np.maximum(high, before) - np.minimum(low, before)
