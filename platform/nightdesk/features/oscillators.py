@@ -10,6 +10,7 @@ import talib
 
 from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.kernels import shared
+from nightdesk.features.momentum import price_return
 from nightdesk.features.primitives import (
     Runs,
     Values,
@@ -21,7 +22,13 @@ from nightdesk.features.primitives import (
     window_deviation,
     window_mean,
 )
-from nightdesk.features.rolling import window_highest, window_highest_age, window_lowest, window_lowest_age
+from nightdesk.features.rolling import (
+    window_highest,
+    window_highest_age,
+    window_linear_mean,
+    window_lowest,
+    window_lowest_age,
+)
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 # An RSI that moved less than this many points did not move: rounding alone moves it where prices stand still.
@@ -145,6 +152,30 @@ def balance_of_power(runs: Runs, open_: Values, high: Values, low: Values, close
 def body_mean(runs: Runs, open_: Values, close: Values, window: int) -> Values:
     """Mean of the window's bodies (close minus open), over the close, a fraction."""
     return window_mean(runs, close - open_, window) / close
+
+
+def power(runs: Runs, extreme: Values, close: Values, window: int) -> Values:
+    """Elder's bull power (of highs) or bear power (of lows): above the closes' exponential mean, over the close."""
+    return (extreme - exponential_mean(runs, close, window)) / close
+
+
+def know_sure_thing(runs: Runs, close: Values, first: int, second: int, third: int, fourth: int) -> Values:
+    """Pring's KST, a fraction: means of four returns, weighted 1 to 4, of 10, 10, 10 and 15 bars."""
+    parts = zip((1.0, 2.0, 3.0, 4.0), (first, second, third, fourth), (10, 10, 10, 15), strict=True)
+    return sum(
+        (weight * window_mean(runs, price_return(runs, close, days), window) for weight, days, window in parts),
+        np.zeros(close.size),
+    )
+
+
+def coppock(runs: Runs, close: Values, fast: int, slow: int, window: int) -> Values:
+    """Coppock's curve, a fraction: linearly weighted mean of the sum of two returns."""
+    return window_linear_mean(runs, price_return(runs, close, fast) + price_return(runs, close, slow), window)
+
+
+def detrended(runs: Runs, close: Values, window: int) -> Values:
+    """Close half a window and a bar ago over the mean of the window, minus 1, a fraction."""
+    return lagged(runs, close, window // 2 + 1) / window_mean(runs, close, window) - 1.0
 
 
 RSI_14 = Indicator(
@@ -386,6 +417,57 @@ MORE: Final[tuple[Indicator, ...]] = (
         "mean of close minus open of 8 bars, over the close",
         "Chande & Kroll 1994, The New Technical Trader",
         {"window": 8},
+    ),
+    *(
+        define(
+            f"{side}_power_13",
+            "oscillators",
+            (extreme, CLOSE),
+            power,
+            12,
+            "fraction",
+            f"{extreme} minus the EMA 13 of the close (begun at the mean of its first 13), over the close",
+            "Elder 1993, Trading for a Living; smoothed by TA-Lib's EMA",
+            {"window": 13},
+            look_back=160,
+            tolerance=1e-6,
+        )
+        for side, extreme in (("bull", HIGH), ("bear", LOW))
+    ),
+    define(
+        "know_sure_thing",
+        "oscillators",
+        (CLOSE,),
+        know_sure_thing,
+        44,
+        "fraction",
+        "mean of 10 returns over 10 bars, twice that of 10 over 15, three times that of 10 over 20 and four times that"
+        " of 15 over 30",
+        "Pring 1992, Technical Analysis of Stocks & Commodities 10(10)",
+        {"first": 10, "second": 15, "third": 20, "fourth": 30},
+    ),
+    define(
+        "coppock_14_11_10",
+        "oscillators",
+        (CLOSE,),
+        coppock,
+        23,
+        "fraction",
+        "mean of 10 sums of the returns over 11 and 14 bars, weighted 1 (the oldest) to 10; of days where Coppock took"
+        " months",
+        "Coppock 1962, Barron's, 15 October",
+        {"fast": 11, "slow": 14, "window": 10},
+    ),
+    define(
+        "detrended_20",
+        "oscillators",
+        (CLOSE,),
+        detrended,
+        19,
+        "fraction",
+        "close 11 bars ago over the mean of the last 20 closes, minus 1",
+        "Achelis 2001, Technical Analysis from A to Z; detrended price oscillator",
+        {"window": 20},
     ),
 )
 """Oscillators beside the default ones."""

@@ -177,6 +177,26 @@ def window_deviation(runs: Runs, values: Values, window: int, lost: int) -> Valu
 
 
 @compiled
+def adaptive_mean(runs: Runs, values: Values, rates: Values) -> Values:
+    """Go `rates` (0 to 1) of the way to each value, from the one before a run's first known rate on; null till then.
+
+    No value where the first rate is known on a run's first bar.
+    """
+    out = np.full(values.size, np.nan)
+    for run in range(runs.shape[0]):
+        start, end = runs[run, 0], runs[run, 1]
+        first = start
+        while first < end and np.isnan(rates[first]):
+            first += 1
+        if start < first < end:
+            level = values[first - 1]
+            for bar in range(first, end):
+                level += rates[bar] * (values[bar] - level)
+                out[bar] = level
+    return out
+
+
+@compiled
 def wilder(runs: Runs, values: Values, window: int) -> Values:
     """Wilder's smoothing: the mean of the first `window` known values, then 1/`window` of the way to each.
 

@@ -9,10 +9,13 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.kernels import shared
+from nightdesk.features.kernels import compiled, shared
+from nightdesk.features.momentum import efficiency
 from nightdesk.features.primitives import (
     Runs,
     Values,
+    adaptive_mean,
+    average_true_range,
     change,
     exponential_mean,
     lagged,
@@ -112,6 +115,22 @@ def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: fl
     )
 
 
+def kaufman_gap(runs: Runs, close: Values, window: int, fast: int, slow: int) -> Values:
+    """Close over Kaufman's adaptive moving average, minus 1, a fraction.
+
+    Not TA-Lib's: that takes any sum of moves below 1e-14 for none, whatever the price.
+    """
+    quick, calm = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
+    rates = (efficiency(runs, close, window) * (quick - calm) + calm) ** 2
+    return close / adaptive_mean(runs, close, rates) - 1.0
+
+
+def supertrend_gap(runs: Runs, high: Values, low: Values, close: Values, window: int, width: float) -> Values:
+    """Close above the supertrend line, over the close, a fraction: above 0 in a rise, below 0 in a fall."""
+    reach = width * average_true_range(runs, high, low, close, window)
+    return 1.0 - _supertrend(runs, (high + low) / 2.0, reach, close, _EQUAL_MOVES) / close
+
+
 def vortex(runs: Runs, high: Values, low: Values, close: Values, window: int, up: bool) -> Values:
     """Vortex indicator: summed distance of high to the last low (`up`) or low to the last high, over true ranges."""
     move = high - lagged(runs, low, 1) if up else low - lagged(runs, high, 1)
@@ -138,6 +157,29 @@ def leading_span_a_gap(runs: Runs, high: Values, low: Values, close: Values, fas
 def leading_span_b_gap(runs: Runs, high: Values, low: Values, close: Values, window: int, shift: int) -> Values:
     """Close over Ichimoku's leading span B as drawn under this bar, minus 1, a fraction."""
     return close / lagged(runs, _middle(runs, high, low, window), shift) - 1.0
+
+
+@compiled
+def _supertrend(runs: Runs, middle: Values, reach: Values, close: Values, equal: float) -> Values:
+    """The supertrend line: the lower band in a rise, the upper in a fall; a run begins with a rise.
+
+    A band moves towards the price only, until the close before is beyond it. A close within `equal` of itself of a band
+    is not beyond it: that would hang on the price basis.
+    """
+    out = np.full(close.size, np.nan)
+    for run in range(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        while first < end and np.isnan(reach[first]):
+            first += 1
+        rising, lower, upper = True, -np.inf, np.inf
+        for bar in range(first, end):
+            near, before = equal * close[bar], close[max(bar - 1, first)]
+            bottom, top = middle[bar] - reach[bar], middle[bar] + reach[bar]
+            lower = bottom if bottom > lower or before < lower - near else lower
+            upper = top if top < upper or before > upper + near else upper
+            rising = close[bar] >= lower - near if rising else close[bar] > upper + near
+            out[bar] = lower if rising else upper
+    return out
 
 
 @shared
@@ -469,6 +511,35 @@ MORE: Final[tuple[Indicator, ...]] = (
         f"{_WILDER}; computed by TA-Lib's SAR",
         {"step": 0.02, "most": 0.2},
         look_back=250,
+        tolerance=1e-6,
+    ),
+    define(
+        "kama_gap_10",
+        "trend",
+        (CLOSE,),
+        kaufman_gap,
+        10,
+        "fraction",
+        "close over Kaufman's adaptive average, minus 1: begun at a run's tenth close, it goes the square of"
+        " (efficiency ratio of 10 bars times (2/3 - 2/31) + 2/31) of the way to each",
+        "Kaufman 1995, Smarter Trading",
+        {"window": 10, "fast": 2, "slow": 30},
+        look_back=450,
+        tolerance=1e-6,
+    ),
+    define(
+        "supertrend_gap_10_3",
+        "trend",
+        _BARS,
+        supertrend_gap,
+        10,
+        "fraction",
+        "close minus the supertrend line, over the close: above 0 in a rise, below 0 in a fall; bands of 3 average true"
+        " ranges of 10 bars around the bar's middle, which move towards the price only until the close before is beyond"
+        " them; closes within 1e-9 of a band are not; a run begins with a rise",
+        "Seban 2008, the supertrend; true range smoothed by TA-Lib's ATR",
+        {"window": 10, "width": 3.0},
+        look_back=450,
         tolerance=1e-6,
     ),
     *_directions(14),

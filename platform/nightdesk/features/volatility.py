@@ -159,6 +159,13 @@ def overnight_share(runs: Runs, open_: Values, close: Values, window: int) -> Va
     return ratio(window_mean(runs, night, window), window_mean(runs, night + day, window), 0.5)
 
 
+def mass_index(runs: Runs, high: Values, low: Values, smoothing: int, window: int) -> Values:
+    """Dorsey's mass index: exponential mean of ranges over its own exponential mean, summed over the window."""
+    smoothed = exponential_mean(runs, high - low, smoothing)
+    twice = exponential_mean(runs, smoothed, smoothing)
+    return window * window_mean(runs, ratio(smoothed, twice, 1.0), window)
+
+
 VOLATILITY_60 = Indicator(
     name="volatility_60",
     group="volatility",
@@ -453,6 +460,20 @@ MORE: Final[tuple[Indicator, ...]] = (
         " nothing moved",
         "Lockwood & Linn 1990, Journal of Finance 45(2)",
         {"window": 20},
+    ),
+    define(
+        "mass_index_25",
+        "volatility",
+        (HIGH, LOW),
+        mass_index,
+        40,
+        "ratio, summed",
+        "EMA 9 of high minus low over the EMA 9 of that, summed over 25 bars; each begins at the mean of its first 9; 1"
+        " a bar where prices never moved",
+        "Dorsey 1992, Technical Analysis of Stocks & Commodities 10(6); smoothed by TA-Lib's EMA",
+        {"smoothing": 9, "window": 25},
+        look_back=250,
+        tolerance=1e-5,
     ),
 )
 """Volatility features beside the default ones."""
