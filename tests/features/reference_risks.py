@@ -10,7 +10,9 @@ from slow_indicators import Bar, ema, exact, true_ranges, wilder
 
 
 def values(bars: Sequence[Bar]) -> dict[str, At]:
-    return volatility(bars) | ranges(bars) | volume(bars) | flows(bars) | statistics(bars) | liquidity(bars) | mass(bars)
+    return (
+        volatility(bars) | ranges(bars) | volume(bars) | flows(bars) | statistics(bars) | liquidity(bars) | mass(bars)
+    )
 
 
 def growth(bars: Sequence[Bar]) -> list[float]:
