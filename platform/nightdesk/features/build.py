@@ -127,7 +127,7 @@ def matrices_of_days(
                 inside.write_ipc(Path(folder) / f"{place}-{number}.arrow", compression="lz4")
         for place in range(len(blocks)):
             files = [Path(folder) / f"{place}-{number}.arrow" for number in range(len(parts))]
-            chosen = pl.concat([pl.read_ipc(file, memory_map=False) for file in files], rechunk=True)
+            chosen = pl.concat([pl.read_ipc(file) for file in files], rechunk=True)
             for file in files:
                 file.unlink()
             relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
