@@ -16,7 +16,7 @@ from nightdesk.features import primitives, select
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.definition import content_of_parts
 from nightdesk.features.kernels import remembering
-from nightdesk.features.periods import PeriodFeature, period_values
+from nightdesk.features.periods import Period, PeriodFeature, Spans, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -104,18 +104,22 @@ def _compute(
     with remembering() as memory:
         for column in columns.values():
             memory.hold(column)
-        runs: dict[bytes, Runs] = {}
+        spans: dict[Period, Spans] = {}
+        runs: dict[tuple[str, ...], Runs] = {}
+        alike: dict[bytes, Runs] = {}
         for feature, row in zip(features, out, strict=True):
             if isinstance(feature, PeriodFeature):
-                row[:] = period_values(feature, dates, starts_symbol, columns)
+                if feature.period not in spans:
+                    spans[feature.period] = Spans(feature.period, dates, starts_symbol, columns)
+                row[:] = period_values(feature, spans[feature.period])
                 continue
             own = [columns[column] for column in feature.inputs]
-            usable = np.logical_and.reduce([~np.isnan(column) for column in own])
-            # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
-            mask = usable.tobytes()
-            if mask not in runs:
-                runs[mask] = memory.hold(primitives.split_runs(starts_symbol, usable))
-            row[:] = feature.compute(runs[mask], *own, **feature.parameters)
+            if feature.inputs not in runs:
+                usable = np.logical_and.reduce([~np.isnan(column) for column in own])
+                # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
+                known = alike.setdefault(usable.tobytes(), primitives.split_runs(starts_symbol, usable))
+                runs[feature.inputs] = memory.hold(known)
+            row[:] = feature.compute(runs[feature.inputs], *own, **feature.parameters)
 
 
 def max_look_back(names: Sequence[str] | None = None) -> int:
