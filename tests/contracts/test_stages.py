@@ -137,7 +137,9 @@ def slow_value(window: list[dict[str, float | None]], name: str) -> float:
 @EVERY
 def test_each_value_and_each_null_is_that_of_a_plain_loop(period: PeriodFeature) -> None:
     length = 31 * 16 if period.period == "month" else 7 * (period.warm_up + 14)
-    table = on_weekdays(pl.concat([daily("AAA", length, 5), daily("BBB", 1, 6), daily("CCC", 12, 7), daily("DDD", 2, 8)]))
+    table = on_weekdays(
+        pl.concat([daily("AAA", length, 5), daily("BBB", 1, 6), daily("CCC", 12, 7), daily("DDD", 2, 8)])
+    )
     holes = pl.int_range(pl.len()).is_in([9, table.filter(pl.col(SYMBOL) == "AAA").height - 20])
     flat = pl.int_range(pl.len()).is_between(20, 40)
     table = table.with_columns(
