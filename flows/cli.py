@@ -523,16 +523,23 @@ def features(
     ] = None,
     symbol: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Draw the feature of this symbol.")] = None,
     catalogue: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the catalogue page there.")] = None,
+    picture: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Draw all chosen features: clusters, missing or stability.")
+    ] = None,
 ) -> None:
-    """List the features that can be built, describe one, or draw it for a symbol."""
+    """List the features that can be built, describe one, or draw it for a symbol or all of them together."""
     current = _prepare()
-    from flows.show_features import show_feature, show_features, show_picture, write_catalogue
+    from flows.show_features import show_feature, show_features, show_picture, show_study, write_catalogue
     from nightdesk.errors import BadInput
 
     if symbol is not None and name is None:
         raise BadInput(f"--symbol draws one feature, got {symbol} and no feature: name it before --symbol")
+    if picture is not None and name is not None:
+        raise BadInput(f"--picture draws all chosen features, got {name} too: leave it out, or draw it by --symbol")
     if catalogue is not None:
         write_catalogue(catalogue)
+    elif picture is not None:
+        show_study(current, picture)
     elif name is None:
         show_features(current)
     elif symbol is None:

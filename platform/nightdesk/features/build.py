@@ -4,13 +4,18 @@ What is new is computed from the look-back alone, and its values are the full re
 before. For finite windows that follows from the features themselves. A recursive feature is computed afresh for each
 calendar year, from the look-back before that year's first day on: within its stated tolerance of all history, and the
 same in whatever order its days are built.
+
+A large build goes to disk on its way: symbols by symbols first, for what each symbol's own bars say, then dates by
+dates, for where that stands among the members of a date. The files are the same, byte for byte.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -30,6 +35,9 @@ from nightdesk.store.features import (
 )
 from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
+CELLS: Final = 100_000_000
+"""Values of features in memory at once, four bytes each, before a build goes to disk on its way."""
+
 
 def build_features(
     root: Path | str,
@@ -37,6 +45,7 @@ def build_features(
     features: Sequence[Feature],
     members: pl.DataFrame | None = None,
     decided: pl.DataFrame | None = None,
+    scratch: Path | None = None,
 ) -> FeatureTable:
     """Bring the feature store at `root` (a folder, or s3://bucket/prefix) up to the last date of `bars`.
 
@@ -48,6 +57,9 @@ def build_features(
     Of several markets, `bars` have a column market, and `decided` (tables.DECIDED) says what each night decides on: a
     date is then a night's, and holds each market's features on its own newest day known that night, computed over its
     own trading days, and relative to its own symbols.
+
+    What a large build puts aside on its way lies in `scratch` (None: where the system has its temporary files) and is
+    gone at its end.
     """
     lists = members if any(isinstance(feature, CrossSection) for feature in features) else None
     chain = day_chain(bars, lists) if decided is None else _night_chain(bars, decided, lists)
@@ -57,11 +69,14 @@ def build_features(
     for names, days in lacking.items():
         new = [feature for feature in features if feature.name in names]
         part = version_of(new)
+        definitions = {one.name: wanted[one.name] for one in new}
         if decided is None:
-            matrix = matrix_of_days(bars, new, days, lists)
+            for matrix in matrices_of_days(bars, new, days, lists, scratch):
+                write_part(root, part, definitions, matrix, chain)
         else:
-            matrix = _matrix_of_nights(bars, new, decided.filter(pl.col(DATE).is_in(days)), lists)
-        write_part(root, part, {one.name: wanted[one.name] for one in new}, matrix, chain)
+            for some in _blocks(bars, days, len(new)):
+                matrix = _matrix_of_nights(bars, new, decided.filter(pl.col(DATE).is_in(some)), lists)
+                write_part(root, part, definitions, matrix, chain)
         for day in days:
             parts[day].append(part)
     write_definitions(root, version, wanted)
@@ -86,6 +101,63 @@ def _covered(
         if left:
             lacking.setdefault(frozenset(left), []).append(day)
     return parts, lacking
+
+
+def matrices_of_days(
+    bars: pl.DataFrame,
+    features: Sequence[Feature],
+    days: Sequence[dt.date],
+    members: pl.DataFrame | None = None,
+    scratch: Path | None = None,
+) -> Iterator[pl.DataFrame]:
+    """As `matrix_of_days`, in frames of successive days, with no more than `CELLS` values or so in memory at once."""
+    own = list({one.name: one for one in map(_own, features)}.values())
+    blocks = _blocks(bars, days, len(features) + len(own))
+    if len(blocks) == 1:
+        yield matrix_of_days(bars, features, days, members)
+        return
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="features-", dir=scratch) as folder:
+        parts = _whole_symbols(bars, len(own))
+        for number, part in enumerate(parts):
+            made = matrix_of_days(bars[part], own, days)
+            for place, some in enumerate(blocks):
+                inside = made.filter(pl.col(DATE).is_between(some[0], some[-1]))
+                inside.write_ipc(Path(folder) / f"{place}-{number}.arrow", compression="lz4")
+        for place in range(len(blocks)):
+            files = [Path(folder) / f"{place}-{number}.arrow" for number in range(len(parts))]
+            chosen = pl.concat([pl.read_ipc(file) for file in files], rechunk=True)
+            for file in files:
+                file.unlink()
+            relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
+            yield chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+
+
+def _blocks(bars: pl.DataFrame, days: Sequence[dt.date], columns: int) -> list[list[dt.date]]:
+    """Successive `days`, so many at once that their rows of so many `columns` stay below CELLS; at least one."""
+    rows = bars.filter(pl.col(DATE).is_in(list(days)))[DATE].value_counts()
+    count = dict(rows.iter_rows())
+    blocks: list[list[dt.date]] = [[]]
+    held = 0
+    for day in days:
+        held += count.get(day, 0) * columns
+        if held > CELLS and blocks[-1]:
+            blocks.append([])
+            held = count.get(day, 0) * columns
+        blocks[-1].append(day)
+    return blocks
+
+
+def _whole_symbols(bars: pl.DataFrame, columns: int) -> list[slice]:
+    """Places of bars of successive symbols, so many at once that rows of so many `columns` stay below CELLS."""
+    ends = np.cumsum(bars[SYMBOL].rle().struct.field("len").to_numpy().astype(np.int64))
+    parts, first = list[slice](), 0
+    for end, following in zip(ends.tolist(), [*ends[1:].tolist(), None], strict=True):
+        if following is None or (following - first) * columns > CELLS:
+            parts.append(slice(first, end))
+            first = end
+    return parts
 
 
 def matrix_of_days(
