@@ -22,6 +22,7 @@ from nightdesk.models import RECIPES
 from nightdesk.operations.evaluating import Look
 from nightdesk.operations.evaluating import evaluate as look_at
 from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.sight import sight
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
 from nightdesk.store.trials import all_trials
@@ -56,6 +57,25 @@ def test_a_night_counts_its_walk_forwards(desk: Path) -> None:
     ]
     assert rows["last_day"].unique().to_list() == market_days(7)[:1]
     assert rows.filter(name="ridge")["recipe"].item() == RECIPES["ridge"].content
+
+
+def test_the_report_says_what_a_gate_can_see(desk: Path) -> None:
+    page = (desk / f"reports/live/{DAY}.html").read_text(encoding="utf-8")
+    walked = newest_walk_forward(night().engine, "live", DAY)
+    best = walked.filter(kind="model").row(0, named=True)
+    (other,) = set(walked.filter(kind="model")["model"]) - {best["model"]}
+    assert "What a gate can see" in page
+    for rival in (other, best["rival"]):
+        assert f"{best['model']} less {rival}" in page
+    found = sight(night(), walked)
+    daily = {
+        name: pl.read_parquet(next((desk / f"evaluations/live/{DAY}").glob(f"h5-{name}-*.parquet")))
+        for name in (best["model"], other)
+    }
+    difference = daily[best["model"]]["rank_ic"] - daily[other]["rank_ic"]
+    assert found.filter(rival=other)["deviation"].item() == pytest.approx(difference.std())
+    assert f"{difference.std():.3f}" in page
+    assert "The sealed stretch was opened" not in page
 
 
 def test_a_recipe_is_found_to_be_what_the_night_found(desk: Path) -> None:
@@ -137,6 +157,12 @@ def test_sealed_days_are_scored_with_a_reason_alone(
     out = capsys.readouterr().out
     assert "the last look" in out
     assert f"Sealed from {seal} on." in out
+    # A night tests no later, and its report tells of the opening; it learns from all that has matured all the same.
+    run_night(DAY, realm="sealed")
+    assert all_trials(night().engine).filter(realm="sealed")["last_day"].unique().to_list() == [closed.last_day]
+    page = (desk / f"reports/sealed/{DAY}.html").read_text(encoding="utf-8")
+    assert "The sealed stretch was opened" in page
+    assert "Reason given: the last look" in page
 
 
 def test_a_seal_that_leaves_too_little_is_refused_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ class FittedEstimator:
     def predict(self, features: Matrix) -> Vector:
         """Score each row, a classifier by its chance of the upper half; BadInput where scores do not fit rows."""
         rows = self._filled(features)
-        if is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba"):
+        if _classifies(self.estimator) and hasattr(self.estimator, "predict_proba"):
             scores = self.estimator.predict_proba(rows)[:, -1]
         else:
             scores = self.estimator.predict(rows)
@@ -101,7 +101,7 @@ def _fitted(model: Any, training: Training, seed: int) -> FittedEstimator:
         # scikit-learn takes seeds of 32 bits.
         own.set_params(**dict.fromkeys(names, seed % 2**32))
     fitted = FittedEstimator(own, None if _takes_missing(own) else _medians(training.features))
-    target = (training.target > 0.0).astype(np.int64) if is_classifier(own) else training.target
+    target = (training.target > 0.0).astype(np.int64) if _classifies(own) else training.target
     weight = {"sample_weight": training.weight} if "sample_weight" in inspect.signature(own.fit).parameters else {}
     own.fit(fitted._filled(training.features), target, **weight)
     return fitted
@@ -117,6 +117,10 @@ def _medians(features: Matrix) -> Vector:
 
 def _takes_missing(model: Any) -> bool:
     return hasattr(model, "__sklearn_tags__") and bool(get_tags(model).input_tags.allow_nan)
+
+
+def _classifies(model: Any) -> bool:
+    return hasattr(model, "__sklearn_tags__") and bool(is_classifier(model))
 
 
 def _parameters(model: Any) -> dict[str, Any]:
