@@ -569,6 +569,41 @@ def audit(
         sys.exit(FAILED)
 
 
+@app.command()
+def evaluate(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe to evaluate, for example ridge.")],
+    horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Data up to this day; the newest in the store if left out."),
+    ] = None,
+    unseal: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Score sealed days too; the reason is logged and reported.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many other seeds are tried, 0 to 20.")] = 3,
+) -> None:
+    """Evaluate a recipe on past data, count the look, show the main figures, and write a page."""
+    current = _prepare()
+    from flows.show_evaluation import show_evaluation
+    from nightdesk.operations.evaluating import Look
+    from nightdesk.operations.evaluating import evaluate as look_at
+
+    look = Look(horizon, getuser(), None if as_of is None else as_of.date(), unseal, seeds)
+    found = look_at(recipe, look, current, dt.datetime.now(dt.UTC))
+    show_evaluation(found, Home(current.home).evaluation_page(found.name, found.horizon, found.as_of))
+
+
+@app.command()
+def trials(
+    everything: Annotated[bool, typer.Option("--all", help="Every row, not only the newest.")] = False,
+) -> None:
+    """List fits and looks so far, which deflate the next one, and openings of the sealed stretch."""
+    current = _prepare()
+    from flows.show_trials import show_trials
+
+    show_trials(current, dt.datetime.now(dt.UTC), everything=everything)
+
+
 quarantine = typer.Typer(
     help="Rows that broke a rule of their table: look at them, release them, or drop them.",
     rich_markup_mode=None,

@@ -15,6 +15,7 @@ from nightdesk.operations.intake import MarketIntake, held_of
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
 from nightdesk.operations.serving import Served
+from nightdesk.operations.sight import sight
 from nightdesk.publish.publication import Publication
 from nightdesk.quality.coverage import audit_survivorship
 from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
@@ -24,6 +25,7 @@ from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
 from nightdesk.store.inputs import members_as_known
+from nightdesk.store.trials import Opening, openings_by
 from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
 
@@ -83,6 +85,16 @@ def gather(
         corrected=night.corrected,
         markets=markets_of(night, bars, intake.markets),
         walk_forward_markets=walk_forward_in_markets(engine, night.realm, tested_on),
+        sight=sight(night, walked),
+        openings=tuple(told(one) for one in openings_by(engine, night.started)),
+    )
+
+
+def told(opening: Opening) -> str:
+    """An opening of the sealed stretch in a sentence."""
+    return (
+        f"{opening.opened_at:%Y-%m-%d %H:%M} UTC: {opening.by} scored {opening.name} at {opening.horizon} days on days "
+        f"sealed from {opening.sealed_from} on, up to {opening.as_of}. Reason given: {opening.reason}"
     )
 
 

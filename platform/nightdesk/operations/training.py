@@ -22,6 +22,7 @@ from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.store.features import FeatureTable, read_features, write_needs
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.store.trials import FIT, Trial, log_trials
 from nightdesk.tables import DATE, SYMBOL
 
 
@@ -49,6 +50,7 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
+    _count(night, recipe, horizon, tested)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
     manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
@@ -70,6 +72,7 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
     labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
+    _count(night, LINEAR, horizon, linear)
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
@@ -78,6 +81,14 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
         Tested(daily.content, horizon, name, "baseline", daily, None, None, None, markets)
         for name, (daily, markets) in kept.items()
     )
+
+
+def _count(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> None:
+    """Enter a walk-forward in the ledger of trials, whatever comes of it; a night started again counts once."""
+    span = tested.fits[0].test_first, tested.fits[-1].test_last
+    seed = night.settings.training.seed
+    trial = Trial(night.realm, FIT, recipe.name, recipe.content, horizon, night.as_of, *span, seed)
+    log_trials(night.engine, [trial], "night", night.started)
 
 
 def _chosen(night: Night, table: FeatureTable) -> pl.DataFrame:

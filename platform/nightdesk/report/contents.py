@@ -69,6 +69,8 @@ class NightReport:
     the newest versions of its days, and not those of its own evening. `markets` is empty for a desk of one market, else
     the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks each market
     by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
+    `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
+    that somebody scored on sealed days.
     """
 
     as_of: dt.date
@@ -99,3 +101,5 @@ class NightReport:
     corrected: bool = False
     markets: tuple[MarketReport, ...] = ()
     walk_forward_markets: pl.DataFrame | None = None
+    sight: pl.DataFrame | None = None
+    openings: tuple[str, ...] = ()

@@ -102,6 +102,7 @@ def render(report: NightReport) -> str:
         ranking=list(_ranking(report)),
         trust=list(_trust(report)),
         in_markets=_in_markets(report),
+        sight=[] if report.sight is None else report.sight.to_dicts(),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
         matured=report.matured.height,

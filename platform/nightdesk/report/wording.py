@@ -85,6 +85,13 @@ def price(value: float | None) -> str:
     return f"{value:,.2f}" if value == 0.0 or abs(value) >= 1.0 else f"{value:.4g}"
 
 
+def smallest_edge(value: float | None) -> str:
+    """Give the smallest edge that a test finds (`0.019`); infinite: none up to 0.4; `undefined` where there is none."""
+    if value is None:
+        return UNDEFINED
+    return "none up to 0.4" if math.isinf(value) else f"{value:.3f}"
+
+
 def text(value: object) -> str:
     """Give anything as text (dates as 2017-06-30), or a dash for None and for nothing."""
     return MISSING if value is None or value == "" else str(value)

@@ -251,6 +251,40 @@ walk_forward_markets = sa.Table(
     sa.Column("days", sa.Integer, nullable=False),
 )
 
+# Every fit and every look at a score: what the best of many is worth hangs on how many there were.
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("trial_id", _HASH, primary_key=True),
+    sa.Column("realm", _NAME, nullable=False),
+    sa.Column("kind", _WORD, nullable=False),
+    sa.Column("name", _NAME, nullable=False),
+    sa.Column("recipe", _HASH, nullable=False),
+    sa.Column("horizon", sa.Integer, nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    # Of one day, not annualised; null where nobody reckoned what its weights would have earned.
+    sa.Column("sharpe", sa.Double),
+    sa.Column("by", _NAME, nullable=False),
+    sa.Column("tried_at", _INSTANT, nullable=False),
+)
+
+# Every time somebody scored on days that settings seal.
+openings = sa.Table(
+    "openings",
+    metadata,
+    sa.Column("opening_id", _HASH, primary_key=True),
+    sa.Column("name", _NAME, nullable=False),
+    sa.Column("horizon", sa.Integer, nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("sealed_from", sa.Date, nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+    sa.Column("by", _NAME, nullable=False),
+    sa.Column("opened_at", _INSTANT, nullable=False),
+)
+
 decisions = sa.Table(
     "decisions",
     metadata,
