@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.store.evidence import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -68,7 +70,8 @@ class NightReport:
     `approvals` has a sentence for each promotion that a person was asked about. `corrected` says that the night read
     the newest versions of its days, and not those of its own evening. `markets` is empty for a desk of one market, else
     the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks each market
-    by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
+    by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days. `evidence` has where
+    each question of evidence stood that night.
     """
 
     as_of: dt.date
@@ -99,3 +102,4 @@ class NightReport:
     corrected: bool = False
     markets: tuple[MarketReport, ...] = ()
     walk_forward_markets: pl.DataFrame | None = None
+    evidence: tuple[Verdict, ...] = ()
