@@ -441,6 +441,46 @@ def approve(
     show_approved(answer(night, Reply(REFUSED if refuse else APPROVED, name, note.strip()), now), night.as_of)
 
 
+Realm = Annotated[str, typer.Option(help="live, or the name of a replay.")]
+Horizon = Annotated[int, typer.Option(metavar="DAYS", help="Horizon at which the served model is meant.")]
+Who = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; stored with the decision.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for whoever reads the history.")]
+
+
+@app.command()
+def rollback(
+    horizon: Horizon,
+    by: Who,
+    reason: Why,
+    realm: Realm = "live",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the newest rollback back instead.")] = False,
+) -> None:
+    """Serve the former champion again from the next night on, or undo that."""
+    current = _prepare()
+    from flows.show_evidence import show_decided
+    from nightdesk.operations.by_hand import Order, roll_back
+    from nightdesk.operations.by_hand import undo as take_back
+
+    act = take_back if undo else roll_back
+    show_decided(act(current, Order(realm, horizon, by, reason), dt.datetime.now(dt.UTC)))
+
+
+@app.command()
+def replace(
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="Recipe whose newest fit shall serve.")],
+    horizon: Horizon,
+    by: Who,
+    reason: Why,
+    realm: Realm = "live",
+) -> None:
+    """Serve another recipe's newest fit from the next night on, by hand; skill stays what the evidence says."""
+    current = _prepare()
+    from flows.show_evidence import show_decided
+    from nightdesk.operations.by_hand import Order, replace_by_hand
+
+    show_decided(replace_by_hand(current, Order(realm, horizon, by, reason), recipe, dt.datetime.now(dt.UTC)))
+
+
 @app.command()
 def alerts(
     test: Annotated[

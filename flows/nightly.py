@@ -24,7 +24,7 @@ from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.reporting import NightSummary, report, summarise
-from tasks.serving import forecast, mature, promote, propose, publish
+from tasks.serving import forecast, mature, promote, propose, publish, weigh
 from tasks.training import baselines, decide, fit
 
 SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
@@ -104,13 +104,14 @@ def stages(night: Night) -> NightSummary:
     bars = panel(night, ingested)
     table = features(night, bars)
     matured = mature(night, bars)
+    weighed = weigh(night, matured)
     training = decide(night, bars)
     tested, failed = fits(night, table, bars) if training.train else ((), ())
-    proposed = propose(night, tested)
+    proposed = propose(night, table, tested, weighed)
     served = promote(night, proposed, approvals(night, proposed))
     logged = forecast(night, table, served)
     publication = publish(night, bars, logged, served)
-    page = report(night, ingested, bars, table, training, served, matured, publication)
+    page = report(night, ingested, bars, table, training, served, matured, weighed, publication)
     return summarise(night, ingested, training, failed, served, matured, logged, publication, page)
 
 

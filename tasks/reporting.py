@@ -16,14 +16,17 @@ from prefect.context import FlowRunContext
 from nightdesk.concealment import without_password
 from nightdesk.home import Home
 from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
+from nightdesk.promotion.verdicts import question, shown, told
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.write import write_page
 from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
+from nightdesk.store.evidence import verdicts_of
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef
@@ -83,6 +86,8 @@ class NightSummary:
     approvals: tuple[str, ...] = ()
     tops: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
     """Of several markets: market, horizon and the top of its own ranking; `top` is then the lead's."""
+    evidence: tuple[str, ...] = ()
+    """Where each question of evidence stands, a line each."""
 
 
 @stage("report")
@@ -94,10 +99,11 @@ def report(
     training: TrainingDecision,
     served: Served,
     matured: Logged,
+    weighed: Weighed,
     publication: Publication,
 ) -> Page:
     """Write the morning report, and the quality pages beside it."""
-    del matured  # its content is part of this stage's key
+    del matured, weighed  # their content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes, ingested.markets)
     ranking = _ranking(night, publication)
     html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
@@ -147,6 +153,7 @@ def summarise(
         without_password(night.tracking.uri),
         served.approvals,
         tuple(one for one in tops if one[0]),
+        tuple(told(one) for one in verdicts_of(night.engine, night.realm, night.as_of)),
     )
     if FlowRunContext.get() is not None:
         try:
@@ -175,6 +182,14 @@ def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) ->
         {"action": "none", "reasons": f"nothing was fitted: {summary.training_reason}"}
     ]
     create_table_artifact(decided, key=f"decision-{realm}", description=f"Decisions {of}")
+    asked = [
+        dict(
+            zip(("horizon", *EVIDENCE, "reasons"), (one.horizon, question(one), *shown(one), one.reasons), strict=True)
+        )
+        for one in verdicts_of(night.engine, realm, night.as_of)
+    ]
+    if asked:
+        create_table_artifact(asked, key=f"evidence-{realm}", description=f"Evidence {of}")
     create_link_artifact(Path(summary.report).as_uri(), "The morning report", key=f"report-{realm}", description=of)
     if summary.tracking.startswith("http"):
         create_link_artifact(f"{summary.tracking}/#/models", "Models in MLflow", key=f"models-{realm}", description=of)
@@ -218,6 +233,8 @@ def _ranking(night: Night, publication: Publication) -> pl.DataFrame:
     return pl.read_parquet(Home(night.settings.home).published / publication.folder / "ranking.parquet")
 
 
+EVIDENCE = ("question", "answer", "evidence", "pairs", "smallest edge found")
+
 SCORE_COLUMNS = (HORIZON, "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
 
 RANKING = {
@@ -241,13 +258,14 @@ def _tops(ranking: pl.DataFrame, count: int) -> tuple[tuple[str, int, tuple[str,
 def _markdown(summary: NightSummary) -> str:
     served = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in summary.serving)
     asked = "".join(f"Approval at {one}.\n\n" for one in summary.approvals)
+    evidence = "".join(f"Evidence at {one}.\n\n" for one in summary.evidence)
     tops = summary.tops or tuple(("", horizon, symbols) for horizon, symbols in summary.top)
     top = "\n".join(f"- {f'{market}, ' if market else ''}{days} days: {', '.join(best)}" for market, days, best in tops)
     return (
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
         f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
-        f"{asked}"
+        f"{asked}{evidence}"
         f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n"
         f"## Top of the ranking\n\n{top}\n"
     )

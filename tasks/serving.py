@@ -8,9 +8,11 @@ import polars as pl
 
 from nightdesk.errors import NothingServed
 from nightdesk.faults import reach
-from nightdesk.operations import serving
+from nightdesk.operations import evidence, serving
+from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import closes_of, matured_tonight
+from nightdesk.operations.proposal import served_by
 from nightdesk.operations.serving import Proposed, Served
 from nightdesk.operations.training import Tested
 from nightdesk.promotion.approval import told
@@ -43,10 +45,17 @@ def mature(night: Night, bars: FrameRef) -> Logged:
     return Logged(frame_content(scored), scored.height)
 
 
+@stage("weigh")
+def weigh(night: Night, matured: Logged) -> Weighed:
+    """Weigh what has matured by tonight: who may replace, whose skill is proven, who must go back."""
+    del matured  # its content is part of this stage's key
+    return evidence.weigh(night)
+
+
 @stage("propose")
-def propose(night: Night, tested: tuple[Tested, ...]) -> Proposed:
+def propose(night: Night, table: FeatureTable, tested: tuple[Tested, ...], weighed: Weighed) -> Proposed:
     """Decide who should be served from tonight on; nothing is carried out before `promote`."""
-    return serving.propose(night, tested)
+    return serving.propose(night, table, tested, weighed)
 
 
 @stage("promote")
@@ -56,7 +65,7 @@ def promote(night: Night, proposed: Proposed, answers: tuple[Answer, ...]) -> Se
     Raises NothingServed where a horizon has nobody: before anything is forecast, so that the night can be run again.
     """
     serving.settle(night, proposed, answers)
-    models = tuple(one for one in serving.served_by(night) if one.horizon in night.settings.horizons)
+    models = tuple(one for one in served_by(night) if one.horizon in night.settings.horizons)
     lacking = sorted(set(night.settings.horizons) - {one.horizon for one in models})
     if lacking:
         raise NothingServed(

@@ -18,6 +18,7 @@ APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided
     "asked_at",
     "answered_at",
     "tried_at",
+    "frozen_at",
 }
 KEPT = ("published", "reports", "features", "evaluations")
 

@@ -15,6 +15,7 @@ STAGES = (
     "panel",
     "features",
     "mature",
+    "weigh",
     "decide-training",
     "propose",
     "promote",

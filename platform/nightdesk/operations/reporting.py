@@ -22,6 +22,7 @@ from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightRepo
 from nightdesk.sources import Source
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward_in_markets
+from nightdesk.store.evidence import verdicts_of
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
 from nightdesk.store.inputs import members_as_known
@@ -87,6 +88,7 @@ def gather(
         walk_forward_markets=walk_forward_in_markets(engine, night.realm, tested_on),
         sight=sight(night, walked),
         openings=tuple(told(one) for one in openings_by(engine, night.started)),
+        evidence=tuple(verdicts_of(engine, night.realm, night.as_of)),
     )
 
 

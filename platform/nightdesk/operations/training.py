@@ -12,7 +12,7 @@ from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
-from nightdesk.models.recipe import Recipe
+from nightdesk.models.recipe import Recipe, identity
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
@@ -30,7 +30,8 @@ from nightdesk.tables import DATE, SYMBOL
 class Tested:
     """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
 
-    `markets` is the daily rank IC of each market by itself, where there are several.
+    `recipe` is its identity (`models.recipe.identity`); `markets` is the daily rank IC of each market by itself, where
+    there are several.
     """
 
     content: str
@@ -62,7 +63,8 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
     daily, markets = _kept(night, horizon, name, tested)
-    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault, markets)
+    used = identity(recipe, version_of(feature for feature in night.chosen if feature.name in columns))
+    return Tested(version.content, horizon, name, "model", daily, used, version, fault, markets)
 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:

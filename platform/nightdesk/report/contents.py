@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.store.evidence import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -70,7 +72,7 @@ class NightReport:
     the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks each market
     by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
     `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
-    that somebody scored on sealed days.
+    that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
     """
 
     as_of: dt.date
@@ -103,3 +105,4 @@ class NightReport:
     walk_forward_markets: pl.DataFrame | None = None
     sight: pl.DataFrame | None = None
     openings: tuple[str, ...] = ()
+    evidence: tuple[Verdict, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
 from nightdesk.report.contents import NightReport
 from nightdesk.report.pictures import matured_pictures, rank_ic_pictures
@@ -105,6 +106,7 @@ def render(report: NightReport) -> str:
         sight=[] if report.sight is None else report.sight.to_dicts(),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
+        evidence=[(one, question(one), *shown(one)) for one in report.evidence],
         matured=report.matured.height,
         quarantine=_quarantine(report.quarantined),
         notes=report.notes.to_dicts(),

@@ -300,8 +300,10 @@ decisions = sa.Table(
     sa.Column("moves_alias", sa.Boolean, nullable=False),
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("decided_at", _INSTANT, nullable=False),
-    # Of a decision made outside its night (by a retrain, or approved late): the newest night that had begun by then.
+    # Of a decision made outside its night (by a retrain, a person, or approved late): the newest night begun by then.
     sa.Column("counts_after", sa.Date),
+    # 0: the night's or the retrain's own; from 1 on those that a person made after it.
+    sa.Column("number", sa.Integer, primary_key=True, server_default="0"),
 )
 
 approvals = sa.Table(
@@ -353,6 +355,56 @@ matured = sa.Table(
     sa.Column("scored_on", sa.Date, nullable=False),
     sa.Column("rank_ic", sa.Double),
     sa.Column("symbols", sa.Integer, nullable=False),
+    # Whose fit spoke (null for a baseline, which is no recipe's), and which one: evidence belongs to recipes.
+    sa.Column("recipe", _HASH),
+    sa.Column("model_content", _HASH),
+    sa.Index("matured_by_recipe", "realm", "horizon", "recipe"),
+)
+
+# When a recipe's content was fixed: what a replay says of nights before that day is no evidence for it.
+recipes = sa.Table(
+    "recipes",
+    metadata,
+    sa.Column("recipe", _HASH, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("frozen_at", _INSTANT, nullable=False),
+)
+
+superiority_tests = sa.Table(
+    "superiority_tests",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("started", sa.Date, primary_key=True),
+    sa.Column("challenger", _HASH, nullable=False),
+    sa.Column("champion", _HASH, nullable=False),
+    sa.Column("challenger_model", _NAME, nullable=False),
+    sa.Column("champion_model", _NAME, nullable=False),
+    sa.Column("alpha", sa.Double, nullable=False),
+    sa.Column("outcome", _WORD, nullable=False),
+    sa.Column("ended", sa.Date),
+)
+
+# Where each question of evidence stood on each night: may it replace, is skill proven, must it go back.
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("kind", _WORD, primary_key=True),
+    sa.Column("since", sa.Date, primary_key=True),
+    sa.Column("recipe", _HASH, nullable=False),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("against", _NAME),
+    sa.Column("outcome", _WORD, nullable=False),
+    sa.Column("e_value", sa.Double),
+    sa.Column("highest", sa.Double),
+    sa.Column("needed", sa.Double, nullable=False),
+    sa.Column("nights", sa.Integer, nullable=False),
+    sa.Column("pairs", sa.Integer),
+    sa.Column("detectable", sa.Double),
+    sa.Column("reasons", _text(), nullable=False),
 )
 
 incidents = sa.Table(
