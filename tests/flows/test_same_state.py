@@ -15,6 +15,7 @@ STAGES = (
     "panel",
     "features",
     "mature",
+    "drift",
     "decide-training",
     "propose",
     "promote",
