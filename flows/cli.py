@@ -522,6 +522,21 @@ def quality(
 
 
 @app.command()
+def drift(
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Night that judged it; the newest that did if left out."),
+    ] = None,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+) -> None:
+    """Show whether the served models' inputs drifted, since when and where, and whether they keep their promise."""
+    current = _prepare()
+    from flows.show_drift import show_drift
+
+    show_drift(current, realm, None if as_of is None else as_of.date())
+
+
+@app.command()
 def ingest(
     table: Annotated[Literal["membership", "fundamentals", "factors"], typer.Argument(help="What the file holds.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="CSV or Parquet, also in gzip or alone in a zip.")],

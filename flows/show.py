@@ -88,6 +88,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
     known = "" if summary.rows_in else " (the store had tonight's already)"
     out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new{known}; in quarantine so far: {held}")
     out.print(f"Training: {'yes' if summary.trained else 'no'}, {summary.training_reason}")
+    for one in (*summary.inputs, *summary.outcomes):
+        out.print(f"Drift: {one}", soft_wrap=True)
     for one in summary.approvals:
         out.print(f"Approval at {one}", soft_wrap=True)
     for name in summary.failed_fits:

@@ -15,7 +15,9 @@ from prefect.context import FlowRunContext
 
 from nightdesk.concealment import without_password
 from nightdesk.home import Home
+from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.drift_page import draw_drift
 from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
@@ -24,6 +26,7 @@ from nightdesk.operations.serving import Served
 from nightdesk.promotion.verdicts import question, shown, told
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
+from nightdesk.report.wording import in_days
 from nightdesk.report.write import write_page
 from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
 from nightdesk.store.evidence import verdicts_of
@@ -88,6 +91,9 @@ class NightSummary:
     """Of several markets: market, horizon and the top of its own ranking; `top` is then the lead's."""
     evidence: tuple[str, ...] = ()
     """Where each question of evidence stands, a line each."""
+    inputs: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    """What was found of drift and of matured forecasts, a line a horizon; empty where nobody was served before."""
 
 
 @stage("report")
@@ -101,16 +107,28 @@ def report(
     matured: Logged,
     weighed: Weighed,
     publication: Publication,
+    watched: Watched,
+    drift_page: Page | None,
 ) -> Page:
     """Write the morning report, and the quality pages beside it."""
     del matured, weighed  # their content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes, ingested.markets)
     ranking = _ranking(night, publication)
-    html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
+    link = "" if drift_page is None else Path(drift_page.path).relative_to(path.parent).as_posix()
+    html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking, watched, link))
     write_page(path, html)
     for found in qualities_of(night, bars.read()):
         write_quality_pages(night, found)
+    return Page(content_of(html), str(path))
+
+
+@stage("drift-page")
+def picture_drift(night: Night, table: FeatureTable, watched: Watched) -> Page:
+    """Let Evidently draw the features that drifted, on a sample."""
+    html = draw_drift(night, table, watched)
+    path = night.home.quality(night.realm, night.as_of) / "drift.html"
+    write_page(path, html)
     return Page(content_of(html), str(path))
 
 
@@ -118,6 +136,7 @@ def report(
 def summarise(
     night: Night,
     ingested: Ingested,
+    watched: Watched,
     training: TrainingDecision,
     failed_fits: tuple[str, ...],
     served: Served,
@@ -154,16 +173,18 @@ def summarise(
         served.approvals,
         tuple(one for one in tops if one[0]),
         tuple(told(one) for one in verdicts_of(night.engine, night.realm, night.as_of)),
+        tuple(f"{one.verdict} at {in_days([one.horizon])}: {one.reason}" for one in watched.inputs),
+        tuple(f"{one.verdict}: {one.reason}" for one in watched.outcomes),
     )
     if FlowRunContext.get() is not None:
         try:
-            _leave_artifacts(night, ingested, summary)
+            _leave_artifacts(night, ingested, watched, summary)
         except httpx.HTTPError as error:  # what is only shown there must not fail a night that has published
             _log.warning("the run's page lacks its artifacts: the Prefect server gave %s", type(error).__name__)
     return summary
 
 
-def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) -> None:
+def _leave_artifacts(night: Night, ingested: Ingested, watched: Watched, summary: NightSummary) -> None:
     """What the page of tonight's run shows: the summary, the checks of its input, the decisions, and where to look."""
     realm, of = night.realm, f"of the night of {night.as_of}"
     create_markdown_artifact(_markdown(summary), key=f"night-{realm}", description=f"Night of {night.as_of}")
@@ -171,12 +192,9 @@ def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) ->
         {"check": f"held back: {rule}", "rows": count, "meaning": ""} for rule, count in summary.quarantined
     ]
     checks += [{"check": rule, "rows": count, "meaning": meaning} for rule, count, meaning in ingested.notes]
-    unmeasured = {
-        "check": "drift of feature distributions",
-        "rows": "not measured",
-        "meaning": "no such check runs yet",
-    }
-    create_table_artifact([*checks, unmeasured], key=f"drift-{realm}", description=f"Checks of the input {of}")
+    create_table_artifact(
+        [*checks, *_drift_rows(watched)], key=f"drift-{realm}", description=f"Checks of the input {of}"
+    )
     made = all_decisions(night.engine, realm).filter(pl.col("as_of") == night.as_of).drop("as_of", "moves_alias")
     decided: list[dict[str, Any]] = made.to_dicts() or [
         {"action": "none", "reasons": f"nothing was fitted: {summary.training_reason}"}
@@ -193,6 +211,25 @@ def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) ->
     create_link_artifact(Path(summary.report).as_uri(), "The morning report", key=f"report-{realm}", description=of)
     if summary.tracking.startswith("http"):
         create_link_artifact(f"{summary.tracking}/#/models", "Models in MLflow", key=f"models-{realm}", description=of)
+
+
+def _drift_rows(watched: Watched) -> list[dict[str, Any]]:
+    """What was found of inputs and outcomes, as rows beside the checks."""
+    rows = [
+        {"check": f"inputs at {in_days([one.horizon])}", "rows": one.verdict, "meaning": one.reason}
+        for one in watched.inputs
+    ]
+    rows += [
+        {"check": f"{one.feature} drifted", "rows": f"since {one.since}", "meaning": f"stability index {one.psi:.2f}"}
+        for found in watched.flagged
+        for one in found.flagged
+    ]
+    rows += [
+        {"check": f"outcomes at {in_days([one.horizon])}", "rows": one.verdict, "meaning": one.reason}
+        for one in watched.outcomes
+    ]
+    unjudged = {"check": "drift", "rows": "not judged", "meaning": "nobody was served before this night"}
+    return rows or [unjudged]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ STAGES = (
     "features",
     "mature",
     "weigh",
+    "drift",
     "decide-training",
     "propose",
     "promote",

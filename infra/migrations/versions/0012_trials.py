@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 
 revision = '0012_trials'
-down_revision = '0009_rebases'
+down_revision = '0011_monitoring'
 
 
 def _text(length=None):

@@ -21,7 +21,7 @@ from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.panel import bars_of, decided_by, first_day, labels_of, panel_of
 from nightdesk.operations.served_features import features_to_build
-from nightdesk.operations.universe import listed_by_day, members_of_days
+from nightdesk.operations.universe import members_of_days, members_of_evenings
 from nightdesk.report.evaluation import render_evaluation, summarise_evaluation
 from nightdesk.report.write import write_page
 from nightdesk.scoring.checks import check_horizon
@@ -160,7 +160,7 @@ def _material(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]
         labels_of(night, bars, [look.horizon]),
         own,
         plan.days,
-        listed_by_day(night, tested),
+        members_of_evenings(night, tested),
         CRYPTO_DAYS if always_open else EQUITY_DAYS,
     )
     return material, plan, sealed_from

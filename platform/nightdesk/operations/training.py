@@ -17,6 +17,7 @@ from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day, labels_of
+from nightdesk.operations.references import keep_reference
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.store.features import FeatureTable, read_features, write_needs
@@ -60,6 +61,7 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     contents = {feature.name: feature.content for feature in night.chosen}
     write_needs(night.features, version.content, {column: contents[column] for column in columns})
+    keep_reference(night, table, features, columns, version.content)
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
     daily, markets = _kept(night, horizon, name, tested)

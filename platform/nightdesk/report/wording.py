@@ -146,6 +146,16 @@ def served_sentence(report: NightReport) -> str:
     return f"Served as of the close of {day}: {what}."
 
 
+def symbols_sentence(symbols: Sequence[tuple[str, float]]) -> str:
+    """Say which symbols changed most; shares of all symbols' change are fractions."""
+    if not symbols:
+        return "No symbol is known on both sides of the change."
+    most = listed(f"{symbol} ({100 * share:.1f} %)" for symbol, share in symbols)
+    return (
+        f"Of all symbols' change most is of {most}: a few large shares are a fault of those, equal ones of the source."
+    )
+
+
 def skill_sentence(serving: Sequence[ServedModel]) -> str:
     """Say where skill is proven; anything that is not called proven is not."""
     proven = [one.horizon for one in serving if one.skill == PROVEN]

@@ -407,6 +407,57 @@ verdicts = sa.Table(
     sa.Column("reasons", _text(), nullable=False),
 )
 
+# A matured night again, by the sector of the symbols and by the market's regime: what slices are made of.
+matured_slices = sa.Table(
+    "matured_slices",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("slicing", _WORD, primary_key=True),
+    sa.Column("slice", _NAME, primary_key=True),
+    sa.Column("rank_ic", sa.Double),
+    sa.Column("symbols", sa.Integer, nullable=False),
+)
+
+drift = sa.Table(
+    "drift",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("model_content", _HASH, nullable=False),
+    sa.Column("verdict", _WORD, nullable=False),
+    sa.Column("features", sa.Integer, nullable=False),
+    sa.Column("share", sa.Double),
+    sa.Column("since", sa.Date),
+    # JSON: each flagged feature with its figures, and the symbols that changed most.
+    sa.Column("flagged", _text(), nullable=False),
+    sa.Column("symbols", _text(), nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("verdict", _WORD, nullable=False),
+    sa.Column("nights", sa.Integer, nullable=False),
+    sa.Column("promised", sa.Double),
+    sa.Column("evidence", sa.Double),
+    sa.Column("threshold", sa.Double),
+    sa.Column("since", sa.Date),
+    sa.Column("mean", sa.Double),
+    sa.Column("lower", sa.Double),
+    sa.Column("upper", sa.Double),
+    sa.Column("reason", _text(), nullable=False),
+)
+
 incidents = sa.Table(
     "incidents",
     metadata,
