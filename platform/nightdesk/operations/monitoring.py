@@ -31,7 +31,7 @@ from nightdesk.monitoring.reference import from_frame
 from nightdesk.monitoring.relation import ALARMS_A_YEAR, judge_relation, with_promises
 from nightdesk.operations.night import LIVE, Night
 from nightdesk.operations.panel import bars_of, first_day
-from nightdesk.operations.serving import served_by
+from nightdesk.operations.proposal import served_by
 from nightdesk.operations.universe import members_of_evenings
 from nightdesk.sessions import trading_days_before
 from nightdesk.store import incidents
