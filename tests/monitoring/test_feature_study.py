@@ -82,6 +82,7 @@ def test_what_keeps_its_rank_and_what_changes_with_the_years_is_told(sample: pl.
     assert found.shift[0].min() > 2.0
     assert found.shift[at("other")].max() < 0.1
     assert found.persistence[at("slow"), 1] > 0.8 > 0.2 > abs(found.persistence[at("other"), 0])
+    assert np.isnan(found.persistence[at("weekday")]).all()
     days = [spearmanr(*(sample.filter(pl.col(DATE) == day)["slow"] for day in DAYS[n - 12 : n + 1 : 12]))[0]
         for n in range(12, len(DAYS))]  # fmt: skip
     assert found.persistence[at("slow"), 1] == pytest.approx(np.mean(days), abs=1e-6)

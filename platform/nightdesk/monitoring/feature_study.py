@@ -27,9 +27,6 @@ ROWS: Final = 40
 ALIKE: Final = 0.7
 """Rank correlation from which on two features say much the same."""
 
-_SMALLEST: Final = 1e-9
-"""Variance of ranks below which a feature does not tell symbols apart: rounding alone."""
-
 _MONTH: Final = "__month__"
 
 Places = npt.NDArray[np.int64]
@@ -166,9 +163,10 @@ def stability(sample: pl.DataFrame, apart: int, lags: Sequence[int], most: int =
 
 
 def _ranks(sample: pl.DataFrame, names: Sequence[str]) -> FloatArray:
-    """Rank of each value among those of its date, from -0.5 to 0.5; NaN where unknown."""
+    """Rank of each value among those of its date, from -0.5 to 0.5, 0 where all are equal; NaN where unknown."""
     ranks = sample.select(((pl.col(n).rank("average") - 0.5) / pl.col(n).count() - 0.5).over(DATE) for n in names)
-    return ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # Rounded, or what all symbols share would leave ranks of rounding.
+    return ranks.select(pl.all().cast(pl.Float64).round(12).fill_null(float("nan"))).to_numpy()
 
 
 def _correlation(ranks: FloatArray) -> FloatArray:
@@ -176,7 +174,6 @@ def _correlation(ranks: FloatArray) -> FloatArray:
     known = ~np.isnan(ranks)
     values, mask = np.where(known, ranks, 0.0), known.astype(np.float64)
     squares = (values * values).T @ mask
-    squares[np.mean(values * values, axis=0) < _SMALLEST] = 0.0
     scale = np.sqrt(squares * squares.T)
     with np.errstate(invalid="ignore", divide="ignore"):
         found: FloatArray = np.where(scale > 0.0, values.T @ values / scale, np.nan)
