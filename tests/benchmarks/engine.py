@@ -1,4 +1,4 @@
-"""The feature engine at scale: time and memory at 1, 4 and 16 times the symbols, and one more night on deeper history."""
+"""The feature engine at scale: 1, 4 and 16 times the symbols, and one more night on deeper history."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def _growth(rows: int, folder: Path) -> Section:
     most, last = found["all", TIMES[-1]], TIMES[-1]
     growth = most["seconds"] / found["all", 1]["seconds"] / last
     sentence = (
-        "Copies of the panel's symbols, computed in frames of successive dates as a first build does, through disk where"
-        " they are many; kernels compiled before. One run each, seconds on the clock."
+        "Copies of the panel's symbols, computed in frames of successive dates as a first build does, through disk"
+        " where they are many; kernels compiled before. One run each, seconds on the clock."
     )
     targets = (
         Target(f"all features on {last}x the panel, memory", 8.0, most["peak"] / GIB, "GiB", most=True),
@@ -109,8 +109,9 @@ def _increment(bars: pl.DataFrame) -> Section:
         timings = list(interleaved(cases, 5).values())
     rows = tuple((one.name, seconds(one.median), seconds(one.best)) for one in timings)
     sentence = (
-        f"`build_features` with one date missing, {bars[SYMBOL].n_unique()} symbols: bars hashed, what is missing found,"
-        " one date computed from its look-back and written. Twice the history is the same symbols over twice the days."
+        f"`build_features` with one date missing, {bars[SYMBOL].n_unique()} symbols: bars hashed, what is missing"
+        " found, one date computed from its look-back and written. Twice the history is the same symbols over twice the"
+        " days."
     )
     targets = (
         Target("one more night, all features", 0.4, timings[2].median, "s", most=True),
