@@ -93,7 +93,8 @@ def test_what_its_night_is_running_is_left(home: Path) -> None:
     of_day = {fit.version for fit in fitted_of(night().tracking, 5) if fit.as_of == day}
     with held(night().engine, night().home.locks, "live", day):
         cleaned = clean_up(read_settings(), 1, dry_run=False)
-    left = {one.what.split()[-1]: one.why for one in cleaned.items if one.fate == LEFT}
+    fits = [one for one in cleaned.items if one.what.startswith("nightdesk-live-")]
+    left = {one.what.split()[-1]: one.why for one in fits if one.fate == LEFT}
     assert left
     assert left == dict.fromkeys(left, f"the night of {day} runs just now")
     assert left.keys() <= of_day <= versions().keys()

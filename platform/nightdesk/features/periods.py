@@ -188,17 +188,20 @@ def _rules() -> str:
 
 def _returned(close: Values) -> Values:
     """The current close over the oldest, minus 1."""
-    return close[-1] / close[0] - 1.0
+    found: Values = close[-1] / close[0] - 1.0
+    return found
 
 
 def _gap_to_mean(close: Values) -> Values:
     """The current close over the mean of all, minus 1."""
-    return close[-1] / _mean(close) - 1.0
+    found: Values = close[-1] / _mean(close) - 1.0
+    return found
 
 
 def _opened(open_: Values, close: Values) -> Values:
     """The current open over the close before, minus 1."""
-    return open_[-1] / close[-2] - 1.0
+    found: Values = open_[-1] / close[-2] - 1.0
+    return found
 
 
 def _in_range(high: Values, low: Values, close: Values) -> Values:
@@ -223,7 +226,8 @@ def _mean(values: Values) -> Values:
     total = np.zeros(values.shape[1])
     for row in values:
         total += row - values[0]
-    return values[0] + total / len(values)
+    found: Values = values[0] + total / len(values)
+    return found
 
 
 _RETURN_SOURCE: Final = (

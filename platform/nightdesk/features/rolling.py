@@ -18,12 +18,14 @@ from nightdesk.features.primitives import Runs, Values
 def window_linear_mean(runs: Runs, values: Values, window: int) -> Values:
     """Mean of the last `window` bars weighted 1 (the oldest) to `window` (the newest)."""
     mean, tilt = _window_tilt(runs, values, window)
-    return mean + tilt * (2.0 / (window * (window + 1.0)))
+    found: Values = mean + tilt * (2.0 / (window * (window + 1.0)))
+    return found
 
 
 def window_slope(runs: Runs, values: Values, window: int) -> Values:
     """Least-squares slope a bar of the last `window` values on their bar numbers; 0 where they are constant."""
-    return _window_tilt(runs, values, window)[1] / (window * (window * window - 1.0) / 12.0)
+    found: Values = _window_tilt(runs, values, window)[1] / (window * (window * window - 1.0) / 12.0)
+    return found
 
 
 @compiled
@@ -358,7 +360,8 @@ def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, s
 def window_quantile(runs: Runs, values: Values, window: int, share: float) -> Values:
     """Quantile of the last `window` values, linear between neighbours, at `share` (0 the lowest, 1 the highest)."""
     low, high = _window_quantiles(runs, values, window, round(min(share, 1.0 - share), 12))
-    return low if share <= 0.5 else high
+    found: Values = low if share <= 0.5 else high
+    return found
 
 
 @compiled

@@ -44,7 +44,8 @@ def ema_gap(runs: Runs, close: Values, window: int) -> Values:
 
 def macd_histogram(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line minus its signal line (TA-Lib), over the close, a fraction."""
-    return _macd(runs, close, fast, slow, signal)[2] / close
+    found: Values = _macd(runs, close, fast, slow, signal)[2] / close
+    return found
 
 
 def average_directional_index(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
@@ -100,12 +101,14 @@ def sma_ratio(runs: Runs, close: Values, fast: int, slow: int) -> Values:
 
 def macd_line(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line (TA-Lib) over the close, a fraction."""
-    return _macd(runs, close, fast, slow, signal)[0] / close
+    found: Values = _macd(runs, close, fast, slow, signal)[0] / close
+    return found
 
 
 def macd_signal(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """Signal line of the MACD (TA-Lib) over the close, a fraction."""
-    return _macd(runs, close, fast, slow, signal)[1] / close
+    found: Values = _macd(runs, close, fast, slow, signal)[1] / close
+    return found
 
 
 def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: float, most: float) -> Values:

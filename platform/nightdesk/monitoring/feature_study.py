@@ -27,6 +27,8 @@ ROWS: Final = 40
 ALIKE: Final = 0.7
 """Rank correlation from which on two features say much the same."""
 
+_MONTH: Final = "__month__"
+
 Places = npt.NDArray[np.int64]
 
 
@@ -41,7 +43,8 @@ class Clusters:
     correlation : mean rank correlation on a date between these, -1 to 1.
     tree : their linkage as scipy gives it, by 1 minus the size of the correlation, averaged.
     cluster : a number a group; groups of one number have a correlation of ALIKE or so.
-    left_out : features that are the same for all symbols on every date, or hardly known.
+    left_out : features that are the same for all symbols on every date, or never known.
+    alone : how many more features are in groups too small for the picture.
     """
 
     names: tuple[str, ...]
@@ -50,6 +53,7 @@ class Clusters:
     tree: FloatArray
     cluster: Places
     left_out: tuple[str, ...]
+    alone: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +92,14 @@ class Stability:
 
 
 def clusters(sample: pl.DataFrame, most: int = ROWS) -> Clusters:
-    """Join features that say the same until there are at most `most` groups.
+    """Order features by what they say; of more than `most`, those that say much the same are one row, the largest stay.
 
     `sample` has symbol, date and features, null where unknown. Raises BadInput where fewer than two features tell the
     symbols of a date apart.
     """
     names = [name for name in sample.columns if name not in (SYMBOL, DATE)]
     found = _correlation(_ranks(sample, names))
-    kept = np.flatnonzero(~np.isnan(np.diag(found)))
+    kept = np.flatnonzero(np.diag(found) > 0.0)
     if kept.size < 2:
         raise BadInput(
             f"clusters need two features that differ between the symbols of a date, got {kept.size} of {len(names)}: "
@@ -115,14 +119,15 @@ def clusters(sample: pl.DataFrame, most: int = ROWS) -> Clusters:
         tree,
         fcluster(tree, 1.0 - ALIKE, criterion="distance")[order].astype(np.int64),
         tuple(name for place, name in enumerate(names) if place not in kept),
+        kept.size - sum(map(len, groups)),
     )
 
 
 def missing(sample: pl.DataFrame, most: int = ROWS) -> Missing:
     """Share of nulls by feature and month; features with the same shares are one row, the `most` lacking ones stay."""
     names = [name for name in sample.columns if name not in (SYMBOL, DATE)]
-    month = pl.col(DATE).dt.strftime("%Y-%m").alias("month")
-    rows = sample.group_by(month).agg(pl.col(names).null_count() / pl.len()).sort("month")
+    month = pl.col(DATE).dt.strftime("%Y-%m").alias(_MONTH)
+    rows = sample.group_by(month).agg(pl.col(names).null_count() / pl.len()).sort(_MONTH)
     shares = rows.select(names).to_numpy().T
     sets: dict[bytes, list[int]] = {}
     for place, own in enumerate(shares):
@@ -131,7 +136,7 @@ def missing(sample: pl.DataFrame, most: int = ROWS) -> Missing:
     return Missing(
         tuple(names[own[0]] for own in order),
         tuple(len(own) for own in order),
-        tuple(rows["month"]),
+        tuple(rows[_MONTH]),
         shares[[own[0] for own in order]],
     )
 
@@ -158,9 +163,10 @@ def stability(sample: pl.DataFrame, apart: int, lags: Sequence[int], most: int =
 
 
 def _ranks(sample: pl.DataFrame, names: Sequence[str]) -> FloatArray:
-    """Rank of each value among those of its date, from -0.5 to 0.5; NaN where unknown."""
+    """Rank of each value among those of its date, from -0.5 to 0.5, 0 where all are equal; NaN where unknown."""
     ranks = sample.select(((pl.col(n).rank("average") - 0.5) / pl.col(n).count() - 0.5).over(DATE) for n in names)
-    return ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # Rounded, or what all symbols share would leave ranks of rounding.
+    return ranks.select(pl.all().cast(pl.Float64).round(12).fill_null(float("nan"))).to_numpy()
 
 
 def _correlation(ranks: FloatArray) -> FloatArray:
@@ -188,11 +194,12 @@ def _tree(correlation: FloatArray) -> FloatArray:
 
 
 def _groups(correlation: FloatArray, most: int) -> list[Places]:
-    """Places of the features of each group, `most` groups or fewer."""
+    """Places of the features of each group, of the `most` largest groups."""
     if len(correlation) <= most:
         return [np.array([place]) for place in range(len(correlation))]
-    number = fcluster(_tree(correlation), most, criterion="maxclust")
-    return [np.flatnonzero(number == one) for one in np.unique(number)]
+    number = fcluster(_tree(correlation), 1.0 - ALIKE, criterion="distance")
+    groups = [np.flatnonzero(number == one) for one in np.unique(number)]
+    return sorted(groups, key=lambda own: (-len(own), own[0]))[:most]
 
 
 def _shifts(sample: pl.DataFrame, names: Sequence[str]) -> tuple[FloatArray, tuple[int, ...]]:

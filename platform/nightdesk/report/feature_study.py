@@ -105,6 +105,8 @@ def stability_picture(title: str, found: Stability) -> str:
 
 def _note(found: Clusters) -> str:
     out = f"framed: joined at {ALIKE:g} or more"
+    if max(found.members) > 1:
+        out = f"a row: what joins at {ALIKE:g} or more; the largest {len(found.names)}, beside {found.alone} features"
     if found.left_out:
         names = ", ".join(found.left_out[:3]) + (f" and {len(found.left_out) - 3} more" if found.left_out[3:] else "")
         out += f"; without rank among symbols, left out: {names}"
