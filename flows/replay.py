@@ -94,9 +94,7 @@ def replay(parameters: ReplayParameters) -> list[NightSummary]:
     """Replay past nights in order; one that is done already in this realm is not run again."""
     settings, now = read_settings(), dt.datetime.now(dt.UTC)
     days = nights_to_replay(settings, parameters, now)
-    if parameters.unseal is not None:
-        night = plan_night(settings, parameters.lives_in, days[-1], "auto", now)
-        log_replay(night, parameters.unseal, getuser(), now)
+    log_replay(plan_night(settings, parameters.lives_in, days[-1], "auto", now), parameters.unseal, getuser(), now)
     summaries = []
     for day in days:
         state = nightly(NightParameters(as_of=day, realm=parameters.lives_in), return_state=True)

@@ -37,9 +37,14 @@ def check_replay(seal: dt.date | None, last: dt.date, unseal: str | None) -> Non
         )
 
 
-def log_replay(night: Night, unseal: str, by: str, now: dt.datetime) -> None:
-    """Enter that a replay whose last night is `night` scores sealed days, at each of its horizons."""
+def log_replay(night: Night, unseal: str | None, by: str, now: dt.datetime) -> None:
+    """Enter that a replay whose last night is `night` scores sealed days, at each of its horizons.
+
+    Nothing is entered without a reason. Raises BadInput as `opened_from`.
+    """
     seal = opened_from(night.settings.evaluation.sealed_from, night.as_of, unseal)
-    for horizon in night.settings.horizons if seal is not None else ():
+    if seal is None or unseal is None:
+        return
+    for horizon in night.settings.horizons:
         opening = Opening(f"replay {night.realm}", horizon, night.as_of, seal, unseal.strip(), by, now)
         log_opening(night.engine, opening)
