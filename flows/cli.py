@@ -179,20 +179,29 @@ def replay(
         bool,
         typer.Option("--corrected", help="With what was put right since; the realm's name then ends in -corrected."),
     ] = False,
+    unseal: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Replay sealed days too; the reason is logged and reported.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run past nights again, each with only what was known then, in a realm of their own."""
     settings = _prepare()
     from pydantic import ValidationError
 
-    from flows.replay import ReplayParameters, nights_to_replay
+    from flows.replay import LONGEST_REASON, ReplayParameters, nights_to_replay
     from flows.replay import replay as flow
     from flows.show import follow_progress, night_failed, show_replay
     from nightdesk.errors import BadInput
 
     try:
-        parameters = ReplayParameters(first=first.date(), last=last.date(), realm=realm, corrected=corrected)
+        parameters = ReplayParameters(
+            first=first.date(), last=last.date(), realm=realm, corrected=corrected, unseal=unseal
+        )
     except ValidationError:
+        if unseal is not None and len(unseal) > LONGEST_REASON:
+            raise BadInput(
+                f"--unseal must be a reason of at most {LONGEST_REASON} characters, got {len(unseal)}: say it shorter"
+            ) from None
         raise BadInput(
             f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"
         ) from None

@@ -17,15 +17,17 @@ from small_nights import choose_home, market_days, run_night
 
 from flows import cli
 from flows.evaluation import evaluate
+from flows.replay import ReplayParameters, nights_to_replay
 from nightdesk.errors import BadInput, BadSetting, NothingThere, UnknownName
 from nightdesk.models import RECIPES
 from nightdesk.operations.evaluating import Look
 from nightdesk.operations.evaluating import evaluate as look_at
 from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.sealing import log_replay
 from nightdesk.operations.sight import sight
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
-from nightdesk.store.trials import all_trials
+from nightdesk.store.trials import all_trials, openings_by
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 (DAY,) = market_days(1)
@@ -131,6 +133,15 @@ def test_it_reads_well_as_page_and_in_a_notebook(desk: Path, tmp_path: Path) -> 
         assert said in page
 
 
+def test_the_pages_own_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "infra/operations/evaluation.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [one for one in blocks if "flows.evaluation" in one]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(page), "exec"), {})  # the page's own code, from this repository
+    assert "Ridge, 5 days ahead" in (tmp_path / "my-model.html").read_text(encoding="utf-8")
+
+
 def test_sealed_days_are_scored_with_a_reason_alone(
     desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +174,27 @@ def test_sealed_days_are_scored_with_a_reason_alone(
     page = (desk / f"reports/sealed/{DAY}.html").read_text(encoding="utf-8")
     assert "The sealed stretch was opened" in page
     assert "Reason given: the last look" in page
+
+
+def test_a_replay_reaches_the_sealed_stretch_with_a_reason_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, seal, _ = market_days(3)
+    monkeypatch.setenv("NIGHTDESK_EVALUATION__SEALED_FROM", str(seal))
+    settings = read_settings()
+    assert nights_to_replay(settings, ReplayParameters(first=before, last=before), NOW) == [before]
+    with pytest.raises(BadInput, match=f"which begins on {seal}, got one to {DAY}: choose .* --unseal REASON"):
+        nights_to_replay(settings, ReplayParameters(first=before, last=DAY), NOW)
+    opened = ReplayParameters(first=DAY, last=DAY, unseal="to compare")
+    assert nights_to_replay(settings, opened, NOW) == [DAY]
+    log_replay(plan_night(settings, "replay", DAY, "auto", NOW), "to compare", "me", NOW)
+    (entered,) = [one for one in openings_by(night().engine, NOW) if one.name == "replay replay"]
+    assert (entered.horizon, entered.reason, entered.sealed_from) == (5, "to compare", seal)
+    for reason, told in (("x" * 301, "at most 300 characters, got 301"), (" ", "must say something")):
+        monkeypatch.setattr("sys.argv", ["nightdesk", "replay", f"--from={DAY}", f"--to={DAY}", "--unseal", reason])
+        with pytest.raises(SystemExit, match="2"):
+            cli.main()
+        assert told in capsys.readouterr().err
 
 
 def test_a_seal_that_leaves_too_little_is_refused_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def smallest_edge(horizon: int, deviation: float) -> float:
     if below == above or math.isinf(high):
         return high
     share = math.log(horizon / below) / math.log(above / below)
-    return low * (high / low) ** share
+    return math.exp(math.log(low) + share * math.log(high / low))
 
 
 def _at(horizon: int, deviation: float) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nightdesk.errors import BadInput, NothingThere
+from nightdesk.errors import NothingThere
 from nightdesk.evaluation.backtest import Costs
 from nightdesk.evaluation.candidate import candidate_of
 from nightdesk.evaluation.evaluate import USUAL, Evaluation, Material, Tried, evaluate_candidate
@@ -20,6 +20,7 @@ from nightdesk.models import recipe
 from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.panel import bars_of, decided_by, first_day, labels_of, panel_of
+from nightdesk.operations.sealing import opened_from
 from nightdesk.operations.served_features import features_to_build
 from nightdesk.operations.universe import members_of_days, members_of_evenings
 from nightdesk.report.evaluation import render_evaluation, summarise_evaluation
@@ -146,7 +147,7 @@ def _material(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]
         )
     first = first_day(night, bars)
     plan = night.plan(first, look.horizon)
-    sealed_from = _opened(night, look)
+    sealed_from = opened_from(night.settings.evaluation.sealed_from, night.as_of, look.unseal)
     if sealed_from is not None:
         plan = replace(plan, sealed_from=None)
     built = features_to_build(night)
@@ -164,19 +165,6 @@ def _material(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]
         CRYPTO_DAYS if always_open else EQUITY_DAYS,
     )
     return material, plan, sealed_from
-
-
-def _opened(night: Night, look: Look) -> dt.date | None:
-    """The first sealed day, where it is to be scored; None where the look stays before it, or nothing is sealed."""
-    seal = night.settings.evaluation.sealed_from
-    if look.unseal is None:
-        return None
-    if not look.unseal.strip():
-        raise BadInput("a reason to unseal must say something, got none: write why, for whoever reads the log")
-    if seal is None or night.as_of < seal:
-        held = "nothing is sealed" if seal is None else f"what is sealed begins on {seal}, after {night.as_of}"
-        raise BadInput(f"a reason to unseal opens a sealed stretch, got {look.unseal!r} where {held}: leave it out")
-    return seal
 
 
 def _tried(night: Night, trial: Trial, seeds: int) -> Tried:
