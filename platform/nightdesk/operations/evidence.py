@@ -38,8 +38,8 @@ from nightdesk.store.evidence import (
     evidence_scores,
     frozen_days,
     nights_waiting,
+    superiority_tests_of,
     take_back_night,
-    tests_of,
     write_night,
 )
 from nightdesk.store.evidence import PROVEN as SKILL_PROVEN
@@ -159,7 +159,7 @@ class _Horizon:
 
     def tests(self, changed: list[SuperiorityTest], due: list[Due]) -> Iterable[Verdict]:
         """Where each superiority test stands that is open, or has crossed and is not carried out yet; and a new one."""
-        known = tests_of(self.night.engine, self.night.realm, self.horizon, self.night.as_of)
+        known = superiority_tests_of(self.night.engine, self.night.realm, self.horizon, self.night.as_of)
         for test in known:
             if test.champion != self.champion:
                 if test.outcome == OPEN:

@@ -106,7 +106,7 @@ def write_night(
             connection.execute(sa.insert(verdicts), rows)
 
 
-def tests_of(engine: sa.Engine, realm: str, horizon: int, as_of: dt.date) -> list[SuperiorityTest]:
+def superiority_tests_of(engine: sa.Engine, realm: str, horizon: int, as_of: dt.date) -> list[SuperiorityTest]:
     """Every test of a realm and horizon that had started by the night of `as_of`, oldest first."""
     columns = [superiority_tests.c[field.name] for field in fields(SuperiorityTest)]
     wanted = sa.select(*columns).where(
