@@ -32,7 +32,7 @@ class Fit:
     """A registered fit of night TRAINED."""
 
     model: str
-    recipe: str
+    recipe: str | None
     content: str
     version: str
 
@@ -62,11 +62,13 @@ def nights_to_the_brink(needed: float) -> int:
 
 def plant_scores(better: Fit, worse: Fit, nights: list[dt.date]) -> None:
     """Scores of nights at a horizon of a day on which one recipe was far better than the other."""
-    rows = [
-        ("live", day, 1, fit.model, False, day, day, value, 30, fit.recipe, fit.content)
-        for day in nights
-        for fit, value in ((better, 0.3), (worse, -0.3))
-    ]
+    plant(better, 0.3, nights)
+    plant(worse, -0.3, nights)
+
+
+def plant(fit: Fit, rank_ic: float, nights: list[dt.date]) -> None:
+    """The same score of each of these nights."""
+    rows = [("live", day, 1, fit.model, False, day, day, rank_ic, 30, fit.recipe, fit.content) for day in nights]
     columns = [column.name for column in schema.matured.columns]
     append_all(engine(), [(schema.matured, pl.DataFrame(rows, schema=columns, orient="row"))])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import shutil
 from pathlib import Path
@@ -22,6 +21,7 @@ from evidence_samples import (
     freeze_long_ago,
     night_of,
     nights_to_the_brink,
+    plant,
     plant_forecasts,
     plant_nights,
     plant_scores,
@@ -232,21 +232,14 @@ def test_a_broken_champion_goes_at_once_to_who_was_served_before(home: Path) -> 
 def test_skill_is_proven_against_the_hardest_baseline_and_stands_on_the_version(home: Path) -> None:
     champion, _ = champion_and_rival()
     freeze_long_ago()
-    baselines = [Fit(name, "", "", "") for name in ("momentum", "reversal", "low_volatility")]
-    for one in baselines:
-        plant_scores(champion, one, SEEDED) if one is baselines[0] else plant_baseline(one)
+    plant(champion, 0.3, SEEDED)
+    for name in ("momentum", "reversal", "low_volatility"):
+        plant(Fit(name, None, "", ""), -0.3, SEEDED)
     summary = run_night(NEXT)
     assert [one.skill for one in summary.serving] == ["proven"]
     tags = client(night_of(NEXT).tracking).get_model_version(model_name("live", 1), champion.version).tags
     assert tags["skill"] == "proven"
     assert [one.skill for one in serving_on(engine(), "live", TRAINED)] == ["unproven"]
-
-
-def plant_baseline(one: Fit) -> None:
-    nobody = dataclasses.replace(one, model="nobody")
-    plant_scores(nobody, one, SEEDED)
-    with engine().begin() as connection:
-        connection.execute(sa.delete(schema.matured).where(schema.matured.c.model == "nobody"))
 
 
 def test_a_test_begins_on_schedule_before_its_first_pair_and_once_a_quarter(home: Path) -> None:
@@ -266,13 +259,9 @@ def test_a_test_begins_on_schedule_before_its_first_pair_and_once_a_quarter(home
 
 
 def test_a_refresh_that_is_shown_to_be_inferior_is_refused_and_told(home: Path) -> None:
-    champion, rival = champion_and_rival()
-    walked = pl.read_parquet(home / f"evaluations/live/{TRAINED}/h1-{champion.model}.parquet")["date"].to_list()
-    with engine().begin() as connection:
-        connection.execute(sa.delete(schema.matured))
-    plant_scores(dataclasses.replace(champion, model="a"), dataclasses.replace(rival, model="b"), walked)
-    with engine().begin() as connection:
-        connection.execute(sa.update(schema.matured).values(rank_ic=schema.matured.c.rank_ic * 3))
+    champion, _ = champion_and_rival()
+    (walked,) = (home / f"evaluations/live/{TRAINED}").glob(f"h1-{champion.model}*.parquet")
+    plant(champion, 0.9, pl.read_parquet(walked)["date"].to_list())
     summary = run_night(NEXT, train="always")
     assert [(one.version, one.since) for one in summary.serving] == [(champion.version, TRAINED)]
     made = last_decision()
