@@ -101,6 +101,14 @@ def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(fits: tuple[F
     assert alias() == champion.version
 
 
+def test_a_decision_about_a_replay_leaves_the_live_alias(fits: tuple[Fit, Fit]) -> None:
+    champion, rival = fits
+    run_night(TRAINED, realm="replay")
+    made = replace_by_hand(read_settings(), Order("replay", 5, "Ada", "why"), rival.model, NOW)
+    assert (alias(), serves()) == (champion.version, [champion.version])
+    assert alias_version(night_of(TRAINED, "replay").tracking, 5) == made.version
+
+
 def test_killed_before_the_alias_moved_the_next_start_ends_it(fits: tuple[Fit, Fit]) -> None:
     champion, rival = fits
 

@@ -242,6 +242,18 @@ def test_skill_is_proven_against_the_hardest_baseline_and_stands_on_the_version(
     assert [one.skill for one in serving_on(engine(), "live", TRAINED)] == ["unproven"]
 
 
+def test_a_night_of_the_past_weighs_nothing_and_replaces_nobody(home: Path) -> None:
+    champion, _ = to_the_brink()
+    run_night(THIRD)
+    with engine().begin() as connection:
+        connection.execute(sa.update(schema.superiority_tests).values(outcome="open", ended=None))
+    made = last_decision()
+    run_night(NEXT)
+    assert last_decision() == made
+    assert verdicts_of(engine(), "live", NEXT) == []
+    assert [one.model for one in serving_on(engine(), "live", NEXT)] == [champion.model]
+
+
 def test_a_test_begins_on_schedule_before_its_first_pair_and_once_a_quarter(home: Path) -> None:
     champion, rival = champion_and_rival()
     assert superiority_tests_of(engine(), "live", 1, TRAINED) == []
