@@ -101,6 +101,7 @@ def test_what_cannot_be_is_refused_in_one_line_and_changes_nothing(fits: tuple[F
     assert alias() == champion.version
 
 
+@pytest.mark.proof
 def test_a_decision_about_a_replay_leaves_the_live_alias(fits: tuple[Fit, Fit]) -> None:
     champion, rival = fits
     run_night(TRAINED, realm="replay")

@@ -178,6 +178,7 @@ def test_a_replacement_that_a_person_refused_is_not_proposed_again(home: Path, m
     assert made["reasons"][0].startswith("refused by Ben: not now (proposed: replace ")
 
 
+@pytest.mark.proof
 def test_a_replacement_that_nobody_answered_is_asked_about_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, rival = to_the_brink()
     monkeypatch.setenv("NIGHTDESK_PROMOTION__APPROVAL", "manual")
@@ -242,6 +243,7 @@ def test_skill_is_proven_against_the_hardest_baseline_and_stands_on_the_version(
     assert [one.skill for one in serving_on(engine(), "live", TRAINED)] == ["unproven"]
 
 
+@pytest.mark.proof
 def test_a_night_of_the_past_weighs_nothing_and_replaces_nobody(home: Path) -> None:
     champion, _ = to_the_brink()
     run_night(THIRD)
@@ -280,6 +282,19 @@ def test_a_refresh_that_is_shown_to_be_inferior_is_refused_and_told(home: Path) 
     assert made["action"] == "refuse"
     assert made["reasons"].startswith("the newer fit is inferior to the one that serves: ")
     assert all_incidents(engine())["key"].to_list() == [f"promotion-refused/live/h1/{NEXT}"]
+
+
+@pytest.mark.proof
+def test_a_champion_of_before_recipes_told_their_features_is_refreshed_as_ever(home: Path) -> None:
+    champion, _ = champion_and_rival()
+    walked = schema.walk_forward
+    with engine().begin() as connection:
+        plain = sa.func.substr(walked.c.recipe, 1, 16)
+        connection.execute(sa.update(walked).where(walked.c.recipe.is_not(None)).values(recipe=plain))
+        connection.execute(sa.delete(schema.recipes))
+    summary = run_night(NEXT, train="always")
+    assert [(one.model, one.since) for one in summary.serving] == [(champion.model, NEXT)]
+    assert last_decision()["action"] == "refresh"
 
 
 def test_other_features_are_another_recipe_which_speaks_in_shadow_and_is_tested(

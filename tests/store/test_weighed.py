@@ -7,10 +7,14 @@ import datetime as dt
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from opened_store import opened
 from store_samples import DAYS, moment
 
 from nightdesk.errors import NightLocked
 from nightdesk.store.approvals import decided_on, superseded_by
+from nightdesk.store.database import connect, migrations_folder
 from nightdesk.store.decisions import (
     REFRESH,
     ROLLBACK,
@@ -41,7 +45,7 @@ from nightdesk.store.evidence import (
     write_night,
 )
 from nightdesk.store.nights import NightKey, begin
-from nightdesk.store.schema import walk_forward
+from nightdesk.store.schema import decisions, walk_forward
 
 TEST = SuperiorityTest(5, DAYS[1], "b-1", "a-1", "lightgbm", "ridge", 0.0125)
 OPEN = Verdict(5, REPLACEMENT, DAYS[1], "b-1", "lightgbm", "ridge", "open", 1.0, 1.0, 80.0, 0, 0, None, "too few")
@@ -89,6 +93,28 @@ def test_skill_is_that_of_the_recipe_from_the_night_on_which_it_was_proven(store
     assert proven_recipes(store, "live", DAYS[2]) == set()
     assert [one.skill for day in (DAYS[2], DAYS[3]) for one in serving_on(store, "live", day)] == ["unproven", "proven"]
     assert [one.recipe for one in moves_up_to(store, "live", DAYS[3])] == ["a-1"]
+
+
+def test_decisions_of_before_persons_decided_are_carried_over(empty_url: str) -> None:
+    engine = connect(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009_rebases")
+        former = {column.name: column for column in decisions.columns if column.name != "number"}
+        table = sa.table("decisions", *(sa.column(name, column.type) for name, column in former.items()))
+        row = {"realm": "live", "as_of": DAYS[1], "horizon": 5, "action": SERVE, "reasons": "it's why"}
+        connection.execute(
+            sa.insert(table).values(**row, moves_alias=True, confirmed=True, decided_at=moment(3), model="ridge")
+        )
+    engine.dispose()
+    with opened(empty_url) as store:
+        assert all_decisions(store, "live").select("model", "reasons", "confirmed").rows() == [
+            ("ridge", "it's why", True)
+        ]
+        decide_outside(store, by_hand("2"), moment(9))
+        assert [one.number for one in unconfirmed(store, "live")] == [1]
 
 
 def by_hand(version: str, after: dt.date = DAYS[1]) -> Decision:
