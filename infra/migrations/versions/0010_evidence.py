@@ -7,12 +7,6 @@ import sqlalchemy as sa
 revision = '0010_evidence'
 down_revision = '0009_rebases'
 
-_DECISIONS = (
-    'realm, as_of, horizon, action, model, model_content, version, skill, reasons, moves_alias, confirmed, decided_at, '
-    'counts_after'
-)
-
-
 def _text(length=None):
     kind = sa.Text if length is None else sa.String
     return kind(length).with_variant(kind(length, collation="C"), "postgresql")
@@ -44,7 +38,11 @@ def _decisions(name, *more):
 def _renumber(*more):
     """SQLite cannot give a table another key: its rows move to a new one."""
     _decisions('decisions_moved', *more)
-    op.execute(f'INSERT INTO decisions_moved ({_DECISIONS}) SELECT {_DECISIONS} FROM decisions')
+    op.execute(
+        'INSERT INTO decisions_moved (realm, as_of, horizon, action, model, model_content, version, skill, reasons, '
+        'moves_alias, confirmed, decided_at, counts_after) SELECT realm, as_of, horizon, action, model, model_content, '
+        'version, skill, reasons, moves_alias, confirmed, decided_at, counts_after FROM decisions'
+    )
     op.drop_table('decisions')
     op.rename_table('decisions_moved', 'decisions')
 

@@ -82,8 +82,8 @@ def _way_back(night: Night, moves: Sequence[Move]) -> tuple[str, list[tuple[Serv
     reign, served = reign_of(moves), moves[-1].serving
     if ROLLBACK in (moves[-1].action, None if reign is None else reign.began.action):
         raise NothingThere(
-            f"a rollback needs a champion that took another's place, got {served.model} at {served.horizon} days, "
-            "served since a rollback: take that back with --undo, or choose a model with nightdesk replace"
+            f"a rollback needs a champion that took a place, got {served.model} at {served.horizon} days, served "
+            "since a rollback: take that back with --undo, or choose a model with nightdesk replace"
         )
     if reign is None or reign.former is None:
         return ROLLBACK, [(one.serving, one.recipe) for one in moves_before(moves)]

@@ -38,8 +38,8 @@ from nightdesk.store.evidence import (
     evidence_scores,
     frozen_days,
     nights_waiting,
+    superiority_tests_of,
     take_back_night,
-    tests_of,
     write_night,
 )
 from nightdesk.store.evidence import PROVEN as SKILL_PROVEN
@@ -111,6 +111,9 @@ class _Horizon:
         self.name = reign.newest.serving.model
         self.scored = evidence_scores(night.engine, night.realm, horizon, night.as_of)
         self.frozen = frozen_days(night.engine)
+        # Whatever was said longer ago has its score: a symbol's label is waited for a few days beyond its exit.
+        recent = trading_days_before(night.source.facts.calendar, night.as_of, 2 * horizon + 20)
+        self.waiting = nights_waiting(night.engine, night.realm, horizon, recent[0], night.as_of)
 
     def skill(self) -> Verdict:
         """Whether the champion's recipe beats every ranking baseline on the nights since its first in the log."""
@@ -159,7 +162,7 @@ class _Horizon:
 
     def tests(self, changed: list[SuperiorityTest], due: list[Due]) -> Iterable[Verdict]:
         """Where each superiority test stands that is open, or has crossed and is not carried out yet; and a new one."""
-        known = tests_of(self.night.engine, self.night.realm, self.horizon, self.night.as_of)
+        known = superiority_tests_of(self.night.engine, self.night.realm, self.horizon, self.night.as_of)
         for test in known:
             if test.champion != self.champion:
                 if test.outcome == OPEN:
@@ -223,26 +226,24 @@ class _Horizon:
 
     def counted(self, since: dt.date, recipes: Collection[str]) -> tuple[tuple[dt.date, ...], tuple[str, ...]]:
         """The nights from `since` to the last that is settled which may count for all of `recipes`, and who may not."""
-        night, calendar = self.night, self.night.source.facts.calendar
+        night, waiting = self.night, self.waiting
         days = [day for day in night.days(since) if day < night.as_of] if since < night.as_of else []
         if not days:
             return (), ()
-        recent = trading_days_before(calendar, night.as_of, 2 * self.horizon + 20)[0]
-        waiting = nights_waiting(night.engine, night.realm, self.horizon, max(since, recent), night.as_of)
         late = set(days) - _in_time(night, days)
         frozen = max(self.frozen.get(one, dt.date.max) for one in recipes)
         settled = countable(days, (), waiting, frozen)
         counted = countable(days, late, waiting, frozen)
         lost = len(settled) - len(counted)
-        said = f"{lost} of {len(settled)} nights do not count: what they forecast was logged after its day had begun"
+        said = f"{lost} of {len(settled)} nights do not count: they were done after the next session had closed"
         return counted, (said,) if lost else ()
 
 
 def _in_time(night: Night, days: Sequence[dt.date]) -> set[dt.date]:
-    """Those of `days` whose night was done before the next session opened: nobody could know what came of it."""
+    """Those of `days` whose night was done before the next session closed: no bar of it was known to anybody."""
     done = ended_at(night.engine, night.realm, days[0])
-    opens = [(day, opened) for day, opened, _ in session_spans(night.source.facts.calendar, days[0], night.as_of)]
-    after = {day: opened for (day, _), (_, opened) in pairwise(opens)}
+    closes = [(day, closed) for day, _, closed in session_spans(night.source.facts.calendar, days[0], night.as_of)]
+    after = {day: closed for (day, _), (_, closed) in pairwise(closes)}
     return {day for day in days if day in done and day in after and done[day] <= after[day]}
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from nightdesk.errors import ModelBroken
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.baselines import RANKINGS, ranked
 from nightdesk.operations.evidence import Weighed
@@ -15,7 +16,7 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.proposal import proposal, served_by
 from nightdesk.operations.refusals import tell_of
 from nightdesk.operations.served_features import check_needs
-from nightdesk.operations.standing import fit_of, fits_beside, label, moves_at, standing_fault
+from nightdesk.operations.standing import fit_of, fits_beside, label, moves_at
 from nightdesk.operations.training import Tested
 from nightdesk.operations.universe import universe_of
 from nightdesk.promotion.approval import settled
@@ -135,16 +136,21 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:
     left out). Of symbols of the night's universe alone, which changes no score: each model was fitted on, and speaks
     of, all of them.
 
-    Raises ModelBroken where a model would be given features defined otherwise than those it was fitted on.
+    Raises ModelBroken where a served model is not what was registered, or would be given features defined otherwise
+    than those it was fitted on; a model in shadow is silent then.
     """
     tonight = read_features(table, [night.as_of])
     parts = []
-    for one, name, is_served in _speakers(night, table, served):
-        check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
-        version = ModelVersion(model_name(night.realm, one.horizon), one.version, "", one.content)
-        bundle = load_version(night.tracking, version)
-        scores = tonight.select(SYMBOL).with_columns(pl.Series(SCORE, bundle.score(tonight)))
-        parts.append(_said(scores, one.horizon, name, one.content, is_served))
+    for one, name, is_served in _speakers(night, served):
+        try:
+            scores = _scores(night, table, one, tonight)
+        except ModelBroken as error:
+            if is_served:
+                raise
+            # A model in shadow costs the night nothing: its pair of tonight is missing from the evidence, and no more.
+            _log.warning("%s at %d days is silent in shadow: %s", name, one.horizon, error)
+        else:
+            parts.append(_said(scores, one.horizon, name, one.content, is_served))
     for horizon in night.settings.horizons:
         for name in RANKINGS:
             if name not in SILENT:
@@ -169,9 +175,18 @@ def _said(scores: pl.DataFrame, horizon: int, model: str, content: str, is_serve
     )
 
 
-def _speakers(night: Night, table: FeatureTable, served: Served) -> list[tuple[Serving, str, bool]]:
-    """Who speaks, under which name, and whether it is served: the served models, the newest fits of other recipes,
-    and the former champions, as long as they can. A recipe speaks once at a horizon.
+def _scores(night: Night, table: FeatureTable, one: Serving, tonight: pl.DataFrame) -> pl.DataFrame:
+    """What one model says of each symbol: symbol, score."""
+    check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
+    version = ModelVersion(model_name(night.realm, one.horizon), one.version, "", one.content)
+    bundle = load_version(night.tracking, version)
+    return tonight.select(SYMBOL).with_columns(pl.Series(SCORE, bundle.score(tonight)))
+
+
+def _speakers(night: Night, served: Served) -> list[tuple[Serving, str, bool]]:
+    """Who speaks, under which name, and whether it is served; a recipe speaks once at a horizon.
+
+    The served models, then the newest fits of other recipes, then former champions whose recipe is fitted no more.
     """
     speakers = [(one, one.model, True) for one in served.models]
     moves = {horizon: moves_at(night, horizon) for horizon in night.settings.horizons}
@@ -184,7 +199,7 @@ def _speakers(night: Night, table: FeatureTable, served: Served) -> list[tuple[S
         if (fit := fit_of(beside, horizon, recipe)) is not None
     ]
     former = [one.former for own in moves.values() if (one := reign_of(own)) is not None and one.former is not None]
-    rivals += [(one.serving, one.recipe) for one in former if _can_speak(night, table, one.serving)]
+    rivals += [(one.serving, one.recipe) for one in former]
     for fit, recipe in rivals:
         if recipe is None or (fit.horizon, recipe) in heard:
             continue
@@ -193,14 +208,6 @@ def _speakers(night: Night, table: FeatureTable, served: Served) -> list[tuple[S
         heard.add((fit.horizon, recipe))
         taken.add((fit.horizon, fit.model))
     return speakers
-
-
-def _can_speak(night: Night, table: FeatureTable, former: Serving) -> bool:
-    """Whether a former champion can still forecast in shadow; one that cannot costs the night nothing."""
-    fault = standing_fault(night, table, former)
-    if fault is not None:
-        _log.warning("%s at %d days, the former champion, is silent: %s", former.model, former.horizon, fault)
-    return fault is None
 
 
 def _edge(one: Tested, tested: Sequence[Tested]) -> dict[str, object]:

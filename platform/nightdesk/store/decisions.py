@@ -201,8 +201,8 @@ def all_decisions(engine: sa.Engine, realm: str) -> pl.DataFrame:
     """Every decision of a realm, oldest first: as_of, horizon, action, model, version, skill, reasons, confirmed."""
     names = ("as_of", "horizon", "action", "model", "version", "skill", "reasons", "confirmed", "moves_alias")
     wanted = sa.select(*(decisions.c[name] for name in names)).where(decisions.c.realm == realm)
-    ordered = wanted.order_by(decisions.c.as_of, decisions.c.horizon, decisions.c.decided_at, decisions.c.number)
-    return read(engine, ordered)
+    as_of, *later = _IN_ORDER
+    return read(engine, wanted.order_by(as_of, decisions.c.horizon, *later))
 
 
 def write_walk_forward(engine: sa.Engine, rows: pl.DataFrame) -> None:

@@ -106,7 +106,7 @@ def write_night(
             connection.execute(sa.insert(verdicts), rows)
 
 
-def tests_of(engine: sa.Engine, realm: str, horizon: int, as_of: dt.date) -> list[SuperiorityTest]:
+def superiority_tests_of(engine: sa.Engine, realm: str, horizon: int, as_of: dt.date) -> list[SuperiorityTest]:
     """Every test of a realm and horizon that had started by the night of `as_of`, oldest first."""
     columns = [superiority_tests.c[field.name] for field in fields(SuperiorityTest)]
     wanted = sa.select(*columns).where(
@@ -158,18 +158,22 @@ def evidence_scores(engine: sa.Engine, realm: str, horizon: int, last: dt.date) 
 
 def nights_waiting(engine: sa.Engine, realm: str, horizon: int, since: dt.date, last: dt.date) -> set[dt.date]:
     """Nights from `since` to `last` with a forecast at `horizon` that has no score by the night of `last`."""
+    # Distinct first: the log has a row a symbol.
+    said = (
+        sa.select(forecasts.c.as_of, forecasts.c.model)
+        .where(forecasts.c.realm == realm, forecasts.c.horizon == horizon, forecasts.c.as_of.between(since, last))
+        .distinct()
+        .subquery()
+    )
     scored = sa.exists().where(
-        matured.c.realm == forecasts.c.realm,
-        matured.c.as_of == forecasts.c.as_of,
-        matured.c.horizon == forecasts.c.horizon,
-        matured.c.model == forecasts.c.model,
+        matured.c.realm == realm,
+        matured.c.horizon == horizon,
+        matured.c.as_of == said.c.as_of,
+        matured.c.model == said.c.model,
         matured.c.scored_on <= last,
     )
-    wanted = sa.select(forecasts.c.as_of).where(
-        forecasts.c.realm == realm, forecasts.c.horizon == horizon, forecasts.c.as_of.between(since, last), ~scored
-    )
     with engine.connect() as connection:
-        return set(connection.scalars(wanted.distinct()))
+        return set(connection.scalars(sa.select(said.c.as_of).where(~scored).distinct()))
 
 
 def ended_at(engine: sa.Engine, realm: str, since: dt.date) -> dict[dt.date, dt.datetime]:
