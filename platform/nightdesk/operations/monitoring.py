@@ -78,7 +78,7 @@ def _inputs(night: Night, table: FeatureTable, served: Sequence[Serving]) -> Ite
     for one in served:
         kept = reference_of(night.features, one.content)
         if kept is None:
-            yield _unjudged(one, "the model has no reference: it needs 252 clean nights after the features' warm-up")
+            yield _unjudged(one, "the model has no reference: it needs 504 clean nights after the features' warm-up")
         elif needs_of(night.features, one.content) != _held(night, table, one.content):
             yield _unjudged(one, "features are defined otherwise since the model was fitted")
         else:
