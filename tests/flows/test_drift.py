@@ -22,7 +22,7 @@ from nightdesk.store.incidents import all_incidents
 from nightdesk.store.monitoring import drift_of, outcomes_of, reference_of, slices_of
 from nightdesk.tables import DATE, LOW, SYMBOL
 
-FIRST, EVE, BROKEN, ALARMED = 760, 767, 768, 781
+FIRST, EVE, BROKEN, ALARMED = 760, 763, 764, 781
 """Positions of nights: the first, one before the break, the first broken day, and one 21 days after the first."""
 STAY_WHOLE = 5
 """Symbols that the break passes over."""

@@ -22,7 +22,7 @@ NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """Since when each flagged feature is another, since when the sharpest of them is, and who changed most.
+    """Since when each flagged feature is another, since when the most drifted is, and who changed most.
 
     `symbols` are up to five, each with its share of all symbols' change (a fraction): few large shares are a fault of
     those symbols, many equal ones a fault of the source.
@@ -36,6 +36,8 @@ class Causes:
 def causes_of(features: pl.DataFrame, flagged: Sequence[str], reference: DriftReference) -> Causes:
     """Find the causes of a drift in the last nights (60 say enough) of `features` (symbol, date, features).
 
+    The first of `flagged` is the most drifted: what hangs on the market by itself moves too, and says less of when.
+
     Raises
     ------
     BadInput
@@ -45,18 +47,16 @@ def causes_of(features: pl.DataFrame, flagged: Sequence[str], reference: DriftRe
         raise BadInput("causes are those of drifted features, got none: ask only where some are flagged")
     edges = reference.edges[[reference.features.index(name) for name in flagged]]
     counts = night_counts(features, flagged, edges)
-    found = [onset(NightCounts(counts.nights, counts.counts[:, [n]])) for n in range(len(flagged))]
-    since, _ = max(found, key=lambda one: one[1])
-    onsets = tuple((name, night) for name, (night, _) in zip(flagged, found, strict=True))
+    onsets = tuple((name, onset(NightCounts(counts.nights, counts.counts[:, [n]]))) for n, name in enumerate(flagged))
+    since = onsets[0][1]
     return Causes(onsets, since, _symbols(features, flagged, edges, since))
 
 
-def onset(counts: NightCounts) -> tuple[dt.date, float]:
-    """The first night of another distribution, and how sharp the change is.
+def onset(counts: NightCounts) -> dt.date:
+    """The first night of another distribution: where the mean shares of the bins before and after differ most.
 
-    The night is where the mean shares of the bins before and after differ most: the split k of n nights with the
-    largest k (n - k) / n times the squared distance between both means, which is the least-squares estimate of one
-    change (Hinkley 1970). That number is the sharpness.
+    The split k of n nights with the largest k (n - k) / n times the squared distance between both means, summed over
+    the features: the least-squares estimate of one change (Hinkley 1970).
 
     Raises
     ------
@@ -70,8 +70,7 @@ def onset(counts: NightCounts) -> tuple[dt.date, float]:
     sums, split = np.cumsum(shares, axis=0), np.arange(1, nights)[:, None]
     before, after = sums[:-1] / split, (sums[-1] - sums[:-1]) / (nights - split)
     distance = (split[:, 0] * (nights - split[:, 0]) / nights) * ((before - after) ** 2).sum(axis=1)
-    place = int(distance.argmax())
-    return counts.nights[place + 1], float(distance[place])
+    return counts.nights[int(distance.argmax()) + 1]
 
 
 def _symbols(
