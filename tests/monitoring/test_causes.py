@@ -37,11 +37,14 @@ def test_each_feature_has_its_own_night(reference: DriftReference) -> None:
     values[50:, :, 1] += 2.0
     found = causes_of(frame(values), NAMES[:2], reference)
     assert dict(found.onsets) == {NAMES[0]: calendar(60)[40], NAMES[1]: calendar(60)[50]}
+    assert found.since == calendar(60)[40]
+    assert causes_of(frame(values), NAMES[1::-1], reference).since == calendar(60)[50]
 
 
 def test_the_symbols_that_changed_are_named_with_their_share(reference: DriftReference) -> None:
     values = nights(23, 60)
-    values[45:, [7, 11, 30], :3] += 4.0
+    values[:45, [7, 11, 30], :3] -= 2.0
+    values[45:, [7, 11, 30], :3] += 2.0
     found = causes_of(frame(values).sample(fraction=1.0, shuffle=True, seed=3), FLAGGED, reference)
     names = [symbol for symbol, _ in found.symbols]
     assert len(names) == NAMED

@@ -14,7 +14,7 @@ from nightdesk.monitoring.reference import NEW_NORM, from_frame, gross_nights, r
 from nightdesk.store.files import frame_content
 from nightdesk.store.monitoring import has_reference, point_to_reference, reference_of, write_reference
 
-CLEAN = frame(nights(0, 300))
+CLEAN = frame(nights(0, 510, symbols=12))
 
 
 def test_it_is_that_of_all_nights_where_nothing_is_left_out() -> None:
@@ -26,22 +26,22 @@ def test_it_is_that_of_all_nights_where_nothing_is_left_out() -> None:
 
 
 def test_warm_up_and_found_faults_are_left_out() -> None:
-    values = nights(5, 360)
+    values = nights(5, 600, symbols=12)
     values[:40, :, 2] = np.nan
-    without = calendar(360)[350:]
+    without = calendar(600)[590:]
     table = frame(values)
     found = reference_from(table, NAMES, without)
     assert found is not None
-    assert found.nights == 310
+    assert found.nights == 550
     assert found.counts[2, 20] == 0
-    kept = pl.col("date").is_between(calendar(360)[40], calendar(360)[349])
+    kept = pl.col("date").is_between(calendar(600)[40], calendar(600)[589])
     assert (found.counts == night_counts(table.filter(kept), NAMES, found.edges).counts.sum(axis=0)).all()
 
 
 def test_none_where_too_few_nights_are_left() -> None:
-    assert reference_from(frame(nights(0, 251)), NAMES) is None
-    assert reference_from(frame(nights(0, 260)), NAMES, calendar(9)) is None
-    assert reference_from(frame(nights(0, 260)), NAMES, calendar(8)) is not None
+    assert reference_from(frame(nights(0, 503, symbols=12)), NAMES) is None
+    assert reference_from(frame(nights(0, 512, symbols=12)), NAMES, calendar(9)) is None
+    assert reference_from(frame(nights(0, 512, symbols=12)), NAMES, calendar(8)) is not None
 
 
 def test_nights_of_a_fault_are_left_out_until_it_is_how_things_are() -> None:
@@ -67,7 +67,7 @@ def test_what_is_kept_judges_as_what_was_made(never: bool, tmp_path: Path) -> No
     name, kept = reference_of(tmp_path, "model") or ("", pl.DataFrame())
     assert name == "name"
     assert frame_content(kept) == frame_content(to_frame(made))
-    values = nights(6, 15)
+    values = nights(6, 15, symbols=12)
     values[:, :, :3] += 2.0
     counts = night_counts(frame(values), NAMES, made.edges)
     assert judge_drift(from_frame(kept), counts).features.equals(judge_drift(made, counts).features)

@@ -110,8 +110,10 @@ def test_each_night_is_held_against_the_newest_promise_of_then_and_its_own_model
     assert before[PROMISED].to_list() == [None]
 
 
-def test_the_allowance_is_half_the_break_that_is_looked_for() -> None:
-    """A rank IC of .05 that is lost, not flipped, lies at the allowance: the sum then has no drift of its own."""
-    flat = judge_relation(told(np.zeros(250)))
-    assert pytest.approx(0.05) == ALLOWANCE
-    assert flat.evidence == pytest.approx(0.0, abs=1e-9)
+def test_a_relation_that_is_lost_and_not_flipped_is_found_too_only_later() -> None:
+    lost, flipped = (judge_relation(told(np.full(100, value))) for value in (0.0, -0.05))
+    assert lost.evidence == pytest.approx(100 * (0.05 - ALLOWANCE) / 0.1)
+    assert flipped.evidence == pytest.approx(100 * (0.10 - ALLOWANCE) / 0.1)
+    assert lost.broken
+    assert flipped.broken
+    assert not judge_relation(told(np.full(100, 0.02))).broken

@@ -22,7 +22,7 @@ NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """Since when each flagged feature is another, since when all of them together, and who changed most.
+    """Since when each flagged feature is another, since when the most drifted is, and who changed most.
 
     `symbols` are up to five, each with its share of all symbols' change (a fraction): few large shares are a fault of
     those symbols, many equal ones a fault of the source.
@@ -36,6 +36,8 @@ class Causes:
 def causes_of(features: pl.DataFrame, flagged: Sequence[str], reference: DriftReference) -> Causes:
     """Find the causes of a drift in the last nights (60 say enough) of `features` (symbol, date, features).
 
+    The first of `flagged` is the most drifted: what hangs on the market by itself moves too, and says less of when.
+
     Raises
     ------
     BadInput
@@ -46,7 +48,7 @@ def causes_of(features: pl.DataFrame, flagged: Sequence[str], reference: DriftRe
     edges = reference.edges[[reference.features.index(name) for name in flagged]]
     counts = night_counts(features, flagged, edges)
     onsets = tuple((name, onset(NightCounts(counts.nights, counts.counts[:, [n]]))) for n, name in enumerate(flagged))
-    since = onset(counts)
+    since = onsets[0][1]
     return Causes(onsets, since, _symbols(features, flagged, edges, since))
 
 

@@ -73,8 +73,9 @@ class Watched:
     @property
     def alarms(self) -> tuple[str, ...]:
         """The reasons that ask for a training, each once."""
-        found = [one.reason for one in (*self.inputs, *self.outcomes) if one.verdict in ALARMING]
-        return tuple(dict.fromkeys(found))
+        found = [(one.verdict, one.reason) for one in self.inputs]
+        found += [(one.verdict, one.reason) for one in self.outcomes]
+        return tuple(dict.fromkeys(reason for verdict, reason in found if verdict in ALARMING))
 
     @property
     def flagged(self) -> tuple[InputDrift, ...]:

@@ -14,12 +14,12 @@ from nightdesk.sessions import trading_days_before
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.tables import DATE
 
-FEATURES: Final = 12
+FEATURES: Final = 5
 ROWS: Final = 2000
 
 
 def draw_drift(night: Night, table: FeatureTable, watched: Watched) -> str:
-    """Evidently's page (HTML) of the first features that drifted, up to 12 of the most drifted, on 2,000 rows a side.
+    """Evidently's page (HTML) of the first features that drifted, up to five of the most drifted, on 2,000 rows a side.
 
     The last 15 nights stand against the 60 before the earliest change; both are sampled by the night's seed.
     """

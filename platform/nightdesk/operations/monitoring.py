@@ -5,14 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
 from nightdesk.alerts.door import tell
 from nightdesk.evaluation.slices import volatility_regimes
 from nightdesk.monitoring.causes import LOOK_BACK, Causes, causes_of
-from nightdesk.monitoring.drift import WINDOW, DriftReference, DriftVerdict, judge_drift, night_counts
+from nightdesk.monitoring.drift import (
+    PATIENCE,
+    WINDOW,
+    DriftReference,
+    DriftVerdict,
+    judge_drift,
+    night_counts,
+    stays_gross,
+)
 from nightdesk.monitoring.findings import (
     BROKEN,
     CLEAN,
@@ -47,16 +55,29 @@ DIGITS = 6
 """Decimals of what is entered: sums in another order must not make another record."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What was judged by one reference: its verdict, the drifted features (highest index first), and their causes."""
+
+    reference: DriftReference
+    verdict: DriftVerdict
+    drifted: pl.DataFrame
+    causes: Causes | None
+    gross: bool
+
+
 def watch(night: Night, table: FeatureTable) -> Watched:
     """Judge inputs and outcomes of who was served up to tonight, enter what was found, and tell of what is wrong."""
     served = [one for one in served_by(night) if one.horizon in night.settings.horizons]
     inputs = tuple(_inputs(night, table, served))
     outcomes = tuple(_outcomes(night))
+    rows = [asdict(one) for one in outcomes]
     write_drift(night.engine, night.realm, night.as_of, [_entered(one) for one in inputs])
-    write_outcomes(night.engine, night.realm, night.as_of, [asdict(one) for one in outcomes])
+    write_outcomes(night.engine, night.realm, night.as_of, rows)
     if night.realm == LIVE:  # a replay is about days long past: nobody is woken for those
         _tell(night, inputs, outcomes)
-    return Watched(content_of(json.dumps([asdict(one) for one in (*inputs, *outcomes)], default=str)), inputs, outcomes)
+    content = content_of(json.dumps([[asdict(one) for one in inputs], rows], default=str))
+    return Watched(content, inputs, outcomes)
 
 
 def slices_met(night: Night, met: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -74,18 +95,18 @@ def matured_with_promises(night: Night) -> pl.DataFrame:
 
 
 def _inputs(night: Night, table: FeatureTable, served: Sequence[Serving]) -> Iterator[InputDrift]:
-    judged: dict[str, tuple[DriftReference, DriftVerdict, Causes | None]] = {}
+    judged: dict[str, Judged] = {}
     for one in served:
         kept = reference_of(night.features, one.content)
         if kept is None:
-            yield _unjudged(one, "the model has no reference: it needs 252 clean nights after the features' warm-up")
+            yield _unjudged(one, "the model has no reference: it needs 504 clean nights after the features' warm-up")
         elif needs_of(night.features, one.content) != _held(night, table, one.content):
             yield _unjudged(one, "features are defined otherwise since the model was fitted")
         else:
             name, frame = kept
             if name not in judged:
                 judged[name] = _judged(night, table, from_frame(frame))
-            yield _found(one, *judged[name])
+            yield _found(one, judged[name])
 
 
 def _held(night: Night, table: FeatureTable, model: str) -> dict[str, str | None]:
@@ -93,36 +114,35 @@ def _held(night: Night, table: FeatureTable, model: str) -> dict[str, str | None
     return {name: held.get(name) for name in needs_of(night.features, model) or {}}
 
 
-def _judged(
-    night: Night, table: FeatureTable, reference: DriftReference
-) -> tuple[DriftReference, DriftVerdict, Causes | None]:
+def _judged(night: Night, table: FeatureTable, reference: DriftReference) -> Judged:
     calendar, names = night.source.facts.calendar, list(reference.features)
-    recent = [*trading_days_before(calendar, night.as_of, WINDOW - 1), night.as_of]
+    recent = [*trading_days_before(calendar, night.as_of, WINDOW + PATIENCE - 2), night.as_of]
     counts = night_counts(read_features(table, recent), names, reference.edges)
     verdict = judge_drift(reference, counts)
-    flagged = verdict.features.filter("drifted")["feature"].to_list()
-    if not flagged:
-        return reference, verdict, None
+    drifted = verdict.features.filter("drifted").sort("psi", "feature", descending=[True, False])
+    if drifted.is_empty():
+        return Judged(reference, verdict, drifted, None, gross=False)
     longer = [*trading_days_before(calendar, night.as_of, LOOK_BACK - 1), night.as_of]
-    return reference, verdict, causes_of(read_features(table, longer), flagged, reference)
+    causes = causes_of(read_features(table, longer), drifted["feature"].to_list(), reference)
+    return Judged(reference, verdict, drifted, causes, verdict.gross and stays_gross(reference, counts))
 
 
-def _found(one: Serving, reference: DriftReference, verdict: DriftVerdict, causes: Causes | None) -> InputDrift:
-    (reason,) = verdict.reasons
+def _found(one: Serving, judged: Judged) -> InputDrift:
+    causes, (reason,) = judged.causes, judged.verdict.reasons
     onsets = {} if causes is None else dict(causes.onsets)
     flagged = tuple(
         FlaggedFeature(
             row["feature"], onsets[row["feature"]], *(round(row[n], DIGITS) for n in ("psi", "lean", "nulls"))
         )
-        for row in verdict.features.filter("drifted").iter_rows(named=True)
+        for row in judged.drifted.iter_rows(named=True)
     )
     return InputDrift(
         one.horizon,
         one.model,
         one.content,
-        GROSS if verdict.gross else DRIFTING if flagged else CLEAN,
-        len(reference.features),
-        round(verdict.share, DIGITS),
+        GROSS if judged.gross else DRIFTING if flagged else CLEAN,
+        len(judged.reference.features),
+        round(judged.verdict.share, DIGITS),
         None if causes is None else causes.since,
         flagged,
         () if causes is None else causes.symbols,
@@ -181,16 +201,19 @@ def _outcome(horizon: int, nights: pl.DataFrame, rate: float) -> Outcome:
             f"an alarm at {relation.threshold:.1f}"
         )
     model = nights["model"].last() if nights.height else ""
-    found = (relation.promised, relation.evidence, relation.threshold)
     return Outcome(
-        horizon,
-        str(model),
-        verdict,
-        relation.nights,
-        *map(_rounded, found),
-        relation.since if verdict == BROKEN else None,
-        *map(_rounded, (band.mean, band.lower, band.upper)),
-        reason,
+        horizon=horizon,
+        model=str(model),
+        verdict=verdict,
+        nights=relation.nights,
+        promised=_rounded(relation.promised),
+        evidence=_rounded(relation.evidence),
+        threshold=_rounded(relation.threshold),
+        since=relation.since if verdict == BROKEN else None,
+        mean=_rounded(band.mean),
+        lower=_rounded(band.lower),
+        upper=_rounded(band.upper),
+        reason=reason,
     )
 
 

@@ -46,7 +46,8 @@ def outcomes_of(engine: sa.Engine, realm: str, first: dt.date, last: dt.date) ->
 def newest_watched(engine: sa.Engine, realm: str) -> dt.date | None:
     """The newest night that judged drift; None where none has."""
     with engine.connect() as connection:
-        return connection.scalar(sa.select(sa.func.max(drift.c.as_of)).where(drift.c.realm == realm))
+        newest: dt.date | None = connection.scalar(sa.select(sa.func.max(drift.c.as_of)).where(drift.c.realm == realm))
+    return newest
 
 
 def log_slices(engine: sa.Engine, realm: str, rows: pl.DataFrame) -> int:
