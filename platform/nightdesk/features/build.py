@@ -38,6 +38,12 @@ from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 CELLS: Final = 100_000_000
 """Values of features in memory at once, four bytes each, before a build goes to disk on its way."""
 
+_SHORT: Final = (64, 128)
+"""Look-backs up to which features with finite windows are computed together for a few days."""
+
+_DAYS: Final = 10_000_000
+"""More days than any date is after 1970."""
+
 
 def build_features(
     root: Path | str,
@@ -168,25 +174,40 @@ def matrix_of_days(
     Else as `matrix_of`, but that a recursive feature starts afresh in each year; see this file's head.
     """
     own = list({one.name: one for one in map(_own, features)}.values())
-    groups: dict[int, list[TimeSeries]] = {}
-    for one in own:
-        groups.setdefault(one.look_back if one.tolerance > 0.0 else 0, []).append(one)
+    chosen = bars.select(SYMBOL, DATE).filter(bars[DATE].is_in(list(days)))
     # By place of the bar, because a join of all rows would take longer than the features.
     lean = bars.cast({SYMBOL: pl.Enum(bars[SYMBOL].drop_nulls().unique().sort())})  # slices without texts
-    found = {one.name: np.full(bars.height, np.nan, dtype=np.float32) for one in own}
-    for recursive, alike in groups.items():
-        spans = _years(days) if recursive else [(days[0], days[-1])]
-        for first, last in spans:
-            rows = _reaching(bars, first, last, max(one.look_back for one in alike))
+    place = np.full(bars.height, -1, dtype=np.int64)
+    place[np.flatnonzero(bars[DATE].is_in(list(days)).to_numpy())] = np.arange(chosen.height)
+    spans = _Symbols(bars)
+    found = {one.name: np.full(chosen.height, np.nan, dtype=np.float32) for one in own}
+    for recursive, alike in _alike(own, len(days)):
+        for first, last in _years(days) if recursive else [(days[0], days[-1])]:
+            rows = spans.reaching(first, last, max(one.look_back for one in alike))
             made = matrix_of(lean if rows.size == bars.height else lean[rows], alike)
-            inside = (made[DATE] >= first).to_numpy()
+            inside = (place[rows] >= 0) & (made[DATE] >= first).to_numpy()
+            into = place[rows[inside]]
             for one in alike:
-                found[one.name][rows[inside]] = made[one.name].to_numpy()[inside]
-    wanted = bars[DATE].is_in(list(days))
+                found[one.name][into] = made[one.name].to_numpy()[inside]
     columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
-    chosen = bars.select(SYMBOL, DATE).with_columns(columns).filter(wanted)
+    chosen = chosen.with_columns(columns)
     relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
     return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+
+
+def _alike(features: Iterable[TimeSeries], days: int) -> list[tuple[bool, list[TimeSeries]]]:
+    """Features that are computed together, and whether they are recursive: then all of a group have one look-back.
+
+    Of finite windows any number of bars gives the same bits: for few days those of short ones go by themselves.
+    """
+    groups: dict[tuple[bool, int], list[TimeSeries]] = {}
+    for one in features:
+        if one.tolerance > 0.0:
+            groups.setdefault((True, one.look_back), []).append(one)
+        else:
+            reach = next((most for most in _SHORT if one.look_back <= most), 0) if days <= min(_SHORT) else 0
+            groups.setdefault((False, reach), []).append(one)
+    return [(recursive, alike) for (recursive, _), alike in groups.items()]
 
 
 def _own(feature: Feature) -> TimeSeries:
@@ -201,17 +222,25 @@ def _years(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return [(dt.date(year, 1, 1), day) for year, day in last.items()]
 
 
-def _reaching(bars: pl.DataFrame, first: dt.date, last: dt.date, look_back: int) -> Places:
-    """Places of the bars from `first` to `last`, and of those before that the first value of each symbol may need."""
-    if bars.is_empty():
-        return np.empty(0, dtype=np.int64)
-    day = bars[DATE].to_physical().to_numpy()
-    epoch = dt.date(1970, 1, 1)
-    runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
-    begins = np.flatnonzero(np.diff(runs, prepend=-1))
-    before = np.add.reduceat((day < (first - epoch).days).astype(np.int64), begins)
-    from_row = (begins + before - (look_back - 1))[runs]
-    return np.flatnonzero((np.arange(bars.height) >= from_row) & (day <= (last - epoch).days))
+class _Symbols:
+    """Where each symbol's bars begin, and of which day each is: to find what a span of days may need."""
+
+    def __init__(self, bars: pl.DataFrame) -> None:
+        """Look at bars that are sorted by symbol and date."""
+        runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
+        self._begins = np.flatnonzero(np.diff(runs, prepend=-1))
+        self._keys = runs * _DAYS + bars[DATE].to_physical().to_numpy()
+
+    def reaching(self, first: dt.date, last: dt.date, look_back: int) -> Places:
+        """Places of the bars from `first` to `last`, and of those before that the first value of a symbol may need."""
+        epoch = dt.date(1970, 1, 1)
+        symbols = np.arange(self._begins.size) * _DAYS
+        from_row = np.searchsorted(self._keys, symbols + (first - epoch).days) - (look_back - 1)
+        from_row = np.maximum(from_row, self._begins)
+        lengths = np.maximum(np.searchsorted(self._keys, symbols + (last - epoch).days, side="right") - from_row, 0)
+        skipped = np.repeat(from_row - np.cumsum(lengths) + lengths, lengths)
+        found: Places = skipped + np.arange(lengths.sum())
+        return found
 
 
 def _matrix_of_nights(
