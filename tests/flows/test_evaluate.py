@@ -27,7 +27,9 @@ from nightdesk.operations.sealing import log_replay
 from nightdesk.operations.sight import sight
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
+from nightdesk.store.inputs import Arrival, load_membership
 from nightdesk.store.trials import all_trials, openings_by
+from nightdesk.tables import DATE, MEMBERSHIP, RULE, SYMBOL
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 (DAY,) = market_days(1)
@@ -238,3 +240,26 @@ def test_what_breaks_a_rule_is_refused_before_it_is_counted(desk: Path, tmp_path
     with pytest.raises(NothingThere, match="run nightdesk nightly --as-of"):
         look_at("ridge", replace(look, as_of=DAY), empty, NOW)
     assert isinstance(evaluate("ridge", seeds=0).baselines, pl.DataFrame)
+
+
+def test_results_by_sector_are_by_what_was_known_of_sectors_then(desk: Path) -> None:
+    """The last test of this desk: lists of members stay in its store."""
+    symbols = [f"SYN{number:04}" for number in range(1, 31)]
+    lists = [
+        pl.DataFrame({SYMBOL: symbols, "sector": ["Early"] * 30, "snapshot_date": market_days(100)[0]}),
+        pl.DataFrame(
+            {SYMBOL: symbols, "sector": ["A"] * 15 + ["B"] * 14 + [None], "snapshot_date": market_days(40)[0]}
+        ),
+    ]
+    members = pl.concat(lists).with_columns(index_name=pl.lit("ALL"), name=pl.lit(None, pl.String)).select(*MEMBERSHIP)
+    source = night().source.facts
+    arrival = Arrival(source.name, source.calendar, source.publication_lag, RULE, NOW)
+    load_membership(night().engine, members, arrival)
+    found = evaluate("ridge", seeds=0)
+    assert found.by_sector is not None
+    counted = dict(found.by_sector.select("slice", "days").iter_rows())
+    # A list is known from the evening after its own day.
+    tested = [day for day in found.daily[DATE] if day > market_days(100)[0]]
+    later = [day for day in tested if day > market_days(40)[0]]
+    assert counted == {"Early": len(tested) - len(later), "A": len(later), "B": len(later)}
+    assert "Rank IC by sector" in found._repr_html_()
