@@ -33,6 +33,7 @@ from test_same_state import Killed
 from flows.show import show_history
 from nightdesk.faults import listening
 from nightdesk.models.artifacts import client, model_name
+from nightdesk.operations.by_hand import Order, roll_back
 from nightdesk.operations.cleanup import WOULD_GO, clean_up
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import read_settings
@@ -120,6 +121,9 @@ def test_the_night_on_which_the_evidence_is_there_replaces_and_history_says_why(
     assert f"1 days: replace on {NEXT}: {why}" in shown
     show_history(read_settings(), "live", TRAINED)
     assert f"1 days: serve on {TRAINED}: nobody was served" in " ".join(capsys.readouterr().out.split())
+    # What a person takes back stays back: the same evidence does not replace twice.
+    roll_back(read_settings(), Order("live", 1, "Ada", "not now"), dt.datetime.now(dt.UTC))
+    assert [one.model for one in run_night(THIRD).serving] == [champion.model]
 
 
 @pytest.mark.parametrize(("right", "in_time"), [(False, True), (True, False)])

@@ -168,12 +168,19 @@ class _Horizon:
                 if test.outcome == OPEN:
                     changed.append(replace(test, outcome=MOOT, ended=self.night.as_of))
                     yield _moot(test, self.name)
-            elif test.outcome in (OPEN, SUPERIOR):
+            elif test.outcome == OPEN or self.waits(test):
                 yield self.judged(test, changed, due)
         begun = self.begin(known)
         if begun is not None:
             changed.append(begun)
             yield self.judged(begun, [], [])
+
+    def waits(self, test: SuperiorityTest) -> bool:
+        """Whether a test has crossed and its replacement was not carried out: the reign it crossed in still stands.
+
+        One that was carried out and taken back since is over, whoever took it back.
+        """
+        return test.outcome == SUPERIOR and test.ended is not None and self.reign.began.first <= test.ended
 
     def judged(self, test: SuperiorityTest, changed: list[SuperiorityTest], due: list[Due]) -> Verdict:
         """Judge one test: `changed` where it ends tonight, `due` where it has crossed, unless a person refused that."""
