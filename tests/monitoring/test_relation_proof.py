@@ -17,7 +17,7 @@ from nightdesk.scoring.intervals import mean_interval
 pytestmark = pytest.mark.proof
 
 YEAR, LEARNT, LEVEL = 252, 600, 0.05
-BY_INPUTS = 0.7
+BY_INPUTS = 0.8
 """What is left to the gate on inputs of the one false training a year; test_drift_proof.py measures what it spends."""
 
 
@@ -58,7 +58,7 @@ def found_within(frame: pl.DataFrame, rank_ic: np.ndarray, begun: int, rate: flo
 
 @pytest.mark.parametrize("horizons", [(1,), (1, 5, 20)])
 def test_clean_years_ask_for_less_than_one_training(horizons: tuple[int, ...]) -> None:
-    runs, random = 150, np.random.default_rng(41)
+    runs, random = 300, np.random.default_rng(41)
     asked = np.zeros(runs)
     for run in range(runs):
         for horizon in horizons:

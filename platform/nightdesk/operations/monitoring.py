@@ -57,7 +57,7 @@ DIGITS = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What was judged by one reference: its verdict, the drifted features (highest index first), and their causes."""
+    """What was judged by one reference: its verdict, the drifted features (furthest beyond first), and their causes."""
 
     reference: DriftReference
     verdict: DriftVerdict
@@ -119,7 +119,10 @@ def _judged(night: Night, table: FeatureTable, reference: DriftReference) -> Jud
     recent = [*trading_days_before(calendar, night.as_of, WINDOW + PATIENCE - 2), night.as_of]
     counts = night_counts(read_features(table, recent), names, reference.edges)
     verdict = judge_drift(reference, counts)
-    drifted = verdict.features.filter("drifted").sort("psi", "feature", descending=[True, False])
+    limits = dict(zip(names, reference.shape_limit.clip(1e-6).tolist(), strict=True))
+    # By how far each index is beyond what it reaches by itself: that tells best which feature was broken first.
+    beyond = pl.col("psi") / pl.col("feature").replace_strict(limits, return_dtype=pl.Float64)
+    drifted = verdict.features.filter("drifted").sort(beyond, "feature", descending=[True, False])
     if drifted.is_empty():
         return Judged(reference, verdict, drifted, None, gross=False)
     longer = [*trading_days_before(calendar, night.as_of, LOOK_BACK - 1), night.as_of]
