@@ -164,7 +164,7 @@ def membership_suite(latest: dt.date, known: pl.DataFrame | None = None) -> Tabl
             ),
             Rule(
                 "sector_name",
-                "a sector is called as the list before calls none",
+                "a sector has a name that the list before it does not use",
                 _NOT_IN_SET,
                 {"column": "new_sector", "value_set": [1]},
             ),
