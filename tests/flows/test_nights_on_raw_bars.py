@@ -12,10 +12,12 @@ from bar_samples import csv_of, put
 from polars.testing import assert_series_equal
 
 from nightdesk.errors import DataRefused
+from nightdesk.operations import incoming
 from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.settings import Settings
 from nightdesk.store.inputs import bars_as_known
-from nightdesk.tables import CLOSE, DATE, VALUE
+from nightdesk.tables import CLOSE, DATE, EX_DATE, VALUE
 from tasks.features import panel
 from tasks.ingest import check, fetch, load
 
@@ -53,6 +55,33 @@ def test_each_night_sees_the_shares_of_its_day_and_the_store_keeps_what_was_trad
     assert_series_equal(after[:-1][CLOSE], eve[CLOSE] / 7, rel_tol=1e-12)
     assert bars_as_known(night.engine, "files", night.cutoff).equals(RAW.filter(pl.col(DATE) <= SPLIT_2014))
     assert panel_of(settings, EVE)[1].equals(eve)
+
+
+def test_a_night_writes_a_page_of_the_actions_that_it_knew(settings: Settings) -> None:
+    night, bars = panel_of(settings, SPLIT_2014)
+    (found,) = qualities_of(night, bars)
+    assert [path.name for path in write_quality_pages(night, found)] == ["bars.html", "actions.html"]
+    (table,) = found.tables
+    assert table.rows == apple_actions().filter(pl.col(EX_DATE) <= SPLIT_2014).height
+    assert table.last == SPLIT_2014
+    assert (table.findings, table.restated) == ((), 0)
+    folder = night.home.quality("live", SPLIT_2014)
+    page = (folder / "actions.html").read_text()
+    assert "the newest ex-date is 2014-06-09." in page
+    assert 'href="bars.html"' in page
+    assert 'href="actions.html"' in (folder / "bars.html").read_text()
+
+
+def test_actions_that_the_store_has_are_not_checked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    night, _ = panel_of(settings, SPLIT_2014)
+    ran: list[str] = []
+    monkeypatch.setattr(incoming, "table_findings", lambda suite, _: ran.append(suite.table) or ())
+    known, members = night.source.actions(SPLIT_2014), night.source.membership(SPLIT_2014)
+    assert incoming.beside_findings(night, night.source, known, members) == ()
+    assert ran == []
+    changed = known.with_columns(pl.when(pl.col(EX_DATE) == SPLIT_2014).then(14.0).otherwise(VALUE).alias(VALUE))
+    incoming.beside_findings(night, night.source, changed, members)
+    assert ran == ["corporate actions"]
 
 
 def test_an_action_that_cannot_be_applied_stops_the_night_before_anything_is_written(
