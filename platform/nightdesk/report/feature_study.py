@@ -120,8 +120,10 @@ def _named(name: str, members: int) -> str:
 def _figure(title: str, note: str, across: float, height: float) -> Any:
     whole = _LEFT + across + _RIGHT, _TOP + height + _BOTTOM
     figure = Figure(figsize=whole)
-    figure.text(0.12 / whole[0], 1.0 - 0.28 / whole[1], title, fontsize=12, fontweight="bold")
-    figure.text(0.12 / whole[0], 1.0 - 0.5 / whole[1], note, fontsize=9, color=GREY)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.text(0.12 / whole[0], 1.0 - 0.28 / whole[1], title, fontsize=12, fontweight="bold")
+    axes.text(0.12 / whole[0], 1.0 - 0.5 / whole[1], note, fontsize=9, color=GREY)
     return figure
 
 
