@@ -25,7 +25,7 @@ from nightdesk.tables import HORIZON, MODEL
 ALLOWANCE: Final = 0.04
 """Less than half the break that is looked for, a rank IC of .05 that becomes -.05: so one that is lost is found too."""
 ALARMS_A_YEAR: Final = 0.06
-"""As the formula has it; estimated deviations let more through. The rest of one a year is left to the gate on inputs."""
+"""By the formula; estimated deviations let more through. The rest of one a year is left to the gate on inputs."""
 YEAR: Final = 252
 LOOK_BACK: Final = 252
 OVERSHOOT: Final = 1.166
