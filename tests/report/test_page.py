@@ -19,6 +19,7 @@ HEADINGS = [
     "The ranking",
     "How far to trust it",
     "What came of earlier forecasts",
+    "Drift, and how the models hold up",
     "The data",
     "The features",
 ]
