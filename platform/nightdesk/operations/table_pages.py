@@ -34,6 +34,9 @@ from nightdesk.tables import DATE, EX_DATE, FACTOR_RETURNS, KIND, SPLIT, SYMBOL,
 RECENT_MONTHS: Final = 15
 """A yearly statement and its lag: a symbol whose newest period is older has no figures of its last year."""
 
+About = tuple[str, tuple[tuple[str, pl.DataFrame], ...]]
+"""How fresh a table is, in words, and frames with their captions."""
+
 
 def tables_beside(night: Night, market: Source, bars: pl.DataFrame) -> Iterator[TableQuality]:
     """What is known at the night's cut-off of each table beside the `bars` of `market` that has a row.
@@ -44,7 +47,7 @@ def tables_beside(night: Night, market: Source, bars: pl.DataFrame) -> Iterator[
     engine = night.engine
     members = members_as_known(engine, name, cutoff, last)
     if members.height:
-        about = (_newest_list(members, last), (("lists, the newest first", _lists(members)),))
+        about: About = (_newest_list(members, last), (("lists, the newest first", _lists(members)),))
         yield _quality(night, market, "membership", schema.membership, membership_suite(last), members, about)
     actions = actions_as_known(engine, name, cutoff, last)
     if actions.height:
@@ -62,10 +65,6 @@ def tables_beside(night: Night, market: Source, bars: pl.DataFrame) -> Iterator[
         if returns.height:
             about = _returns(returns, last)
             yield _quality(night, market, "factors", schema.factor_returns, factors_suite(last), returns, about)
-
-
-About = tuple[str, tuple[tuple[str, pl.DataFrame], ...]]
-"""How fresh a table is, in words, and frames with their captions."""
 
 
 def _quality(
@@ -126,9 +125,10 @@ def _lists(members: pl.DataFrame) -> pl.DataFrame:
 
 def _newest_action(actions: pl.DataFrame) -> str:
     splits = actions.filter(pl.col(KIND) == SPLIT).height
+    newest: dt.date = actions[EX_DATE].max()  # type: ignore[assignment]
     return (
         f"{splits:,} splits and {actions.height - splits:,} dividends of {actions[SYMBOL].n_unique():,} symbols; the "
-        f"newest ex-date is {actions[EX_DATE].max()}."
+        f"newest ex-date is {newest}."
     )
 
 

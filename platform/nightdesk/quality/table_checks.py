@@ -9,7 +9,7 @@ import polars as pl
 
 from nightdesk.errors import DataRefused
 from nightdesk.quality.expectations import REASON, ROW, column_mismatch, failed_rows
-from nightdesk.quality.finding import Finding
+from nightdesk.quality.finding import Finding, Severity
 from nightdesk.quality.table_suites import TableSuite
 
 _READ: Final = ("column", "column_A", "column_B")
@@ -36,7 +36,7 @@ def table_findings(suite: TableSuite, rows: pl.DataFrame) -> tuple[Finding, ...]
             row, more = ordered.row(firsts[code], named=True), counts[code] - 1
             value = suite.told(code, row) + (f", and {more:,} more" if more else "")
             name, day = (row[column] for column in suite.place)
-            severity = "note" if code in suite.notes else "batch"
+            severity: Severity = "note" if code in suite.notes else "batch"
             found.append(Finding(code, severity, name, day, value, meaning, counts[code]))
     return tuple(found)
 
