@@ -70,7 +70,7 @@ def watch(night: Night, table: FeatureTable) -> Watched:
     """Judge inputs and outcomes of who was served up to tonight, enter what was found, and tell of what is wrong."""
     served = [one for one in served_by(night) if one.horizon in night.settings.horizons]
     inputs = tuple(_inputs(night, table, served))
-    outcomes = tuple(_outcomes(night))
+    outcomes = tuple(_outcomes(night, served))
     rows = [asdict(one) for one in outcomes]
     write_drift(night.engine, night.realm, night.as_of, [_entered(one) for one in inputs])
     write_outcomes(night.engine, night.realm, night.as_of, rows)
@@ -162,8 +162,10 @@ def _entered(one: InputDrift) -> dict[str, object]:
     return {**row, **{name: json.dumps(row[name], default=str) for name in ("flagged", "symbols")}}
 
 
-def _outcomes(night: Night) -> Iterator[Outcome]:
+def _outcomes(night: Night, served: Sequence[Serving]) -> Iterator[Outcome]:
     matured = matured_with_promises(night)
+    if matured.is_empty() and not served:
+        return
     rate = ALARMS_A_YEAR / len(night.settings.horizons)
     for horizon in night.settings.horizons:
         nights = matured.filter(pl.col(HORIZON) == horizon)
