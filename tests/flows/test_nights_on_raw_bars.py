@@ -13,14 +13,18 @@ from polars.testing import assert_series_equal
 
 from nightdesk.errors import DataRefused
 from nightdesk.operations import incoming
+from nightdesk.operations.ingest import Load, Table, ingest
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.settings import Settings
+from nightdesk.sources.cell_form import CellForm
+from nightdesk.sources.sample import DATA, MEMBERSHIP_FILE
 from nightdesk.store.inputs import bars_as_known
 from nightdesk.tables import CLOSE, DATE, EX_DATE, VALUE
 from tasks.features import panel
 from tasks.ingest import check, fetch, load
 
+RECORDED = Path(__file__).parents[1] / "sources/recorded"
 EVE = SPLIT_2014 - dt.timedelta(days=3)
 RAW = apple_bars().filter(pl.col(DATE).is_between(dt.date(2013, 2, 1), dt.date(2014, 6, 30)))
 
@@ -70,6 +74,30 @@ def test_a_night_writes_a_page_of_the_actions_that_it_knew(settings: Settings) -
     assert "the newest ex-date is 2014-06-09." in page
     assert 'href="bars.html"' in page
     assert 'href="actions.html"' in (folder / "bars.html").read_text()
+
+
+def test_a_night_writes_a_page_of_each_table_that_has_rows(settings: Settings) -> None:
+    files: dict[Table, Path] = {
+        "membership": DATA / MEMBERSHIP_FILE,
+        "fundamentals": RECORDED / "annual_fundamentals.csv",
+        "factors": RECORDED / "F-F_Research_Data_5_Factors_2x3_daily.CSV",
+    }
+    for table, file in files.items():
+        ingest(settings, table, Load(file, CellForm()), dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+    night, bars = panel_of(settings, SPLIT_2014)
+    (found,) = qualities_of(night, bars)
+    names = [path.stem for path in write_quality_pages(night, found)]
+    assert names == ["bars", "membership", "actions", "fundamentals", "factors"]
+    told = {table.page: table for table in found.tables}
+    assert told["membership"].summary == "The newest list has 500 members and is 39 days old."
+    lists = dict(told["membership"].coverage)["lists, the newest first"]
+    assert lists["members"].to_list() == [500] * 9
+    assert lists.row(-1, named=True)["joined"] is None  # nothing came before the first list
+    assert "1 of the 1 symbols with a bar on the newest day (100%)" in told["fundamentals"].summary
+    assert (told["fundamentals"].rows, told["fundamentals"].last) == (140, dt.date(2013, 12, 31))
+    assert told["factors"].source == "fama_french"
+    assert told["factors"].last < dt.date(2014, 4, 1)  # what was released later was not known
+    assert {one.rule for table in found.tables for one in table.findings} <= {"sector_name"}
 
 
 def test_actions_that_the_store_has_are_not_checked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
