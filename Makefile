@@ -24,7 +24,7 @@ native: $(VENV)/.installed ## the servers of docker-compose.yml without Docker: 
 	@$(RUN)/python infra/native.py night
 
 test: $(VENV)/.installed ## all tests
-	@$(RUN)/python -m pytest -n 3 --dist loadscope --durations 25
+	@$(RUN)/python -m pytest -n 4 --dist loadscope --durations 25
 
 check: $(VENV)/.installed ## format, lint, types, layers
 	@$(RUN)/ruff format --check .
