@@ -206,7 +206,7 @@ class _Horizon:
         night = self.night
         if any(_quarter(one.started) == _quarter(night.as_of) for one in known):
             return None
-        share = next_share([one.started for one in known], night.as_of)
+        share = next_share([one.started for one in known], night.as_of, len(night.settings.horizons))
         tested = {one.challenger: one.started for one in known}
         taken = {one.challenger for one in known if one.outcome == OPEN and one.champion == self.champion}
         if self.reign.watched and self.reign.former is not None:
