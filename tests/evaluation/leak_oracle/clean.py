@@ -397,7 +397,7 @@ def facts(name: str = "facts") -> Applied:
 
 
 def with_facts(frame: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
-    growth = (pl.col("value") / pl.col("value_before")).log()
+    growth = (pl.col("value") / pl.col("value_before")).log().fill_nan(None)  # figures may turn negative
     age = (pl.col("date") - pl.col("period_end")).dt.total_days().cast(pl.Float64)
     return frame.join(newest.select(*KEY, "value", growth=growth, age=age), on=KEY, how="left")
 
