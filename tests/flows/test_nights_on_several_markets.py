@@ -226,6 +226,7 @@ def test_a_symbol_in_two_markets_stops_the_night_before_anything_is_stored(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.proof)])
+@pytest.mark.chaos
 def test_a_desk_killed_between_its_markets_and_after_ends_in_the_same_state(
     engine: str, desk: Desk, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
