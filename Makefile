@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: help nightly native test check format bench proof chaos clean
+.PHONY: help nightly native test check format bench peers proof chaos clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -24,7 +24,7 @@ native: $(VENV)/.installed ## the servers of docker-compose.yml without Docker: 
 	@$(RUN)/python infra/native.py night
 
 test: $(VENV)/.installed ## all tests
-	@$(RUN)/python -m pytest -n 3 --dist loadscope --durations 25
+	@$(RUN)/python -m pytest -n 4 --dist loadscope --durations 25
 
 check: $(VENV)/.installed ## format, lint, types, layers
 	@$(RUN)/ruff format --check .
@@ -36,8 +36,14 @@ format: $(VENV)/.installed ## put the code into shape
 	@$(RUN)/ruff format .
 	@$(RUN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (ten minutes; keep the machine quiet)
+bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (half an hour; keep the machine quiet)
 	@$(RUN)/python -m tests.benchmarks --install
+
+# They want other versions than nightdesk: each has an environment of its own, and make bench finds it there.
+peers: ## fetch pyqlib and mlforecast, which make bench measures beside nightdesk (two to ten minutes)
+	@for peer in qlib mlforecast; do test -x .peers/$$peer/bin/python || $(PYTHON) -m venv .peers/$$peer; done
+	@.peers/qlib/bin/python -m pip install --quiet --disable-pip-version-check pyqlib==0.9.7
+	@.peers/mlforecast/bin/python -m pip install --quiet --disable-pip-version-check mlforecast==1.1.0 pyarrow==26.0.1
 
 proof: $(VENV)/.installed ## the slow proofs: skill found on a hundred markets of noise
 	@$(RUN)/python -m pytest tests -m proof --timeout 3600 -s
@@ -46,4 +52,4 @@ chaos: $(VENV)/.installed ## a hundred nights under faults and kills, and the sl
 	@$(RUN)/python -m pytest tests/flows -m chaos --timeout 7200 -s
 
 clean: ## remove the environment and caches, never the state
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

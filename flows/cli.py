@@ -179,20 +179,29 @@ def replay(
         bool,
         typer.Option("--corrected", help="With what was put right since; the realm's name then ends in -corrected."),
     ] = False,
+    unseal: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Replay sealed days too; the reason is logged and reported.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
     """Run past nights again, each with only what was known then, in a realm of their own."""
     settings = _prepare()
     from pydantic import ValidationError
 
-    from flows.replay import ReplayParameters, nights_to_replay
+    from flows.replay import LONGEST_REASON, ReplayParameters, nights_to_replay
     from flows.replay import replay as flow
     from flows.show import follow_progress, night_failed, show_replay
     from nightdesk.errors import BadInput
 
     try:
-        parameters = ReplayParameters(first=first.date(), last=last.date(), realm=realm, corrected=corrected)
+        parameters = ReplayParameters(
+            first=first.date(), last=last.date(), realm=realm, corrected=corrected, unseal=unseal
+        )
     except ValidationError:
+        if unseal is not None and len(unseal) > LONGEST_REASON:
+            raise BadInput(
+                f"--unseal must be a reason of at most {LONGEST_REASON} characters, got {len(unseal)}: say it shorter"
+            ) from None
         raise BadInput(
             f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"
         ) from None
@@ -441,6 +450,46 @@ def approve(
     show_approved(answer(night, Reply(REFUSED if refuse else APPROVED, name, note.strip()), now), night.as_of)
 
 
+Realm = Annotated[str, typer.Option(help="live, or the name of a replay.")]
+Horizon = Annotated[int, typer.Option(metavar="DAYS", help="Horizon at which the served model is meant.")]
+Who = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; stored with the decision.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for whoever reads the history.")]
+
+
+@app.command()
+def rollback(
+    horizon: Horizon,
+    by: Who,
+    reason: Why,
+    realm: Realm = "live",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the newest rollback back instead.")] = False,
+) -> None:
+    """Serve the former champion again from the next night on, or undo that."""
+    current = _prepare()
+    from flows.show_evidence import show_decided
+    from nightdesk.operations.by_hand import Order, roll_back
+    from nightdesk.operations.by_hand import undo as take_back
+
+    act = take_back if undo else roll_back
+    show_decided(act(current, Order(realm, horizon, by, reason), dt.datetime.now(dt.UTC)))
+
+
+@app.command()
+def replace(
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="Recipe whose newest fit shall serve.")],
+    horizon: Horizon,
+    by: Who,
+    reason: Why,
+    realm: Realm = "live",
+) -> None:
+    """Serve another recipe's newest fit from the next night on, by hand; skill stays what the evidence says."""
+    current = _prepare()
+    from flows.show_evidence import show_decided
+    from nightdesk.operations.by_hand import Order, replace_by_hand
+
+    show_decided(replace_by_hand(current, Order(realm, horizon, by, reason), recipe, dt.datetime.now(dt.UTC)))
+
+
 @app.command()
 def alerts(
     test: Annotated[
@@ -479,6 +528,21 @@ def quality(
     from nightdesk.operations.night import LIVE, plan_night
 
     show_quality(plan_night(current, LIVE, None if as_of is None else as_of.date(), "never", dt.datetime.now(dt.UTC)))
+
+
+@app.command()
+def drift(
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Night that judged it; the newest that did if left out."),
+    ] = None,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+) -> None:
+    """Show whether the served models' inputs drifted, since when and where, and whether they keep their promise."""
+    current = _prepare()
+    from flows.show_drift import show_drift
+
+    show_drift(current, realm, None if as_of is None else as_of.date())
 
 
 @app.command()
@@ -523,16 +587,23 @@ def features(
     ] = None,
     symbol: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Draw the feature of this symbol.")] = None,
     catalogue: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the catalogue page there.")] = None,
+    picture: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Draw all chosen features: clusters, missing or stability.")
+    ] = None,
 ) -> None:
-    """List the features that can be built, describe one, or draw it for a symbol."""
+    """List the features that can be built, describe one, or draw it for a symbol or all of them together."""
     current = _prepare()
-    from flows.show_features import show_feature, show_features, show_picture, write_catalogue
+    from flows.show_features import show_feature, show_features, show_picture, show_study, write_catalogue
     from nightdesk.errors import BadInput
 
     if symbol is not None and name is None:
         raise BadInput(f"--symbol draws one feature, got {symbol} and no feature: name it before --symbol")
+    if picture is not None and name is not None:
+        raise BadInput(f"--picture draws all chosen features, got {name} too: leave it out, or draw it by --symbol")
     if catalogue is not None:
         write_catalogue(catalogue)
+    elif picture is not None:
+        show_study(current, picture)
     elif name is None:
         show_features(current)
     elif symbol is None:
@@ -560,6 +631,41 @@ def audit(
         raise BadInput(f"--module audits all of its file, got {', '.join(names)} too: leave out the one or the other")
     if not show_audit(audit_registered(names or []) if module is None else audit_module(module)):
         sys.exit(FAILED)
+
+
+@app.command()
+def evaluate(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe to evaluate, for example ridge.")],
+    horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Data up to this day; the newest in the store if left out."),
+    ] = None,
+    unseal: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Score sealed days too; the reason is logged and reported.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many other seeds are tried, 0 to 20.")] = 3,
+) -> None:
+    """Evaluate a recipe on past data, count the look, show the main figures, and write a page."""
+    current = _prepare()
+    from flows.show_evaluation import show_evaluation
+    from nightdesk.operations.evaluating import Look
+    from nightdesk.operations.evaluating import evaluate as look_at
+
+    look = Look(horizon, getuser(), None if as_of is None else as_of.date(), unseal, seeds)
+    found = look_at(recipe, look, current, dt.datetime.now(dt.UTC))
+    show_evaluation(found, Home(current.home).evaluation_page(found.name, found.horizon, found.as_of))
+
+
+@app.command()
+def trials(
+    everything: Annotated[bool, typer.Option("--all", help="Every row, not only the newest.")] = False,
+) -> None:
+    """List fits and looks so far, which deflate the next one, and openings of the sealed stretch."""
+    current = _prepare()
+    from flows.show_trials import show_trials
+
+    show_trials(current, dt.datetime.now(dt.UTC), everything=everything)
 
 
 quarantine = typer.Typer(

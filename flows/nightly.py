@@ -15,6 +15,7 @@ from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, TransientError
+from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
@@ -23,8 +24,9 @@ from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
-from tasks.reporting import NightSummary, report, summarise
-from tasks.serving import forecast, mature, promote, propose, publish
+from tasks.monitoring import watch
+from tasks.reporting import NightSummary, Page, picture_drift, report, summarise
+from tasks.serving import forecast, mature, promote, propose, publish, weigh
 from tasks.training import baselines, decide, fit
 
 SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
@@ -104,14 +106,28 @@ def stages(night: Night) -> NightSummary:
     bars = panel(night, ingested)
     table = features(night, bars)
     matured = mature(night, bars)
-    training = decide(night, bars)
+    weighed = weigh(night, matured)
+    watched = watch(night, table, matured)
+    training = decide(night, bars, watched)
     tested, failed = fits(night, table, bars) if training.train else ((), ())
-    proposed = propose(night, tested)
+    proposed = propose(night, table, tested, weighed)
     served = promote(night, proposed, approvals(night, proposed))
     logged = forecast(night, table, served)
     publication = publish(night, bars, logged, served)
-    page = report(night, ingested, bars, table, training, served, matured, publication)
-    return summarise(night, ingested, training, failed, served, matured, logged, publication, page)
+    drawn = drift_page(night, table, watched)
+    page = report(night, ingested, bars, table, training, served, matured, weighed, publication, watched, drawn)
+    return summarise(night, ingested, watched, training, failed, served, matured, logged, publication, page)
+
+
+def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | None:
+    """Evidently's page of what drifted, where something did; without it the night is whole, so it may fail alone."""
+    if not watched.flagged:
+        return None
+    state: State[Page] = picture_drift(night, table, watched, return_state=True)
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, TransientError):
+        raise error
+    return state.result() if state.is_completed() else None
 
 
 def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from getpass import getuser
 from typing import cast
 
 from prefect import flow
@@ -12,9 +13,12 @@ from flows.nightly import SKIPPED, NightParameters, nightly
 from flows.secret_blocks import read_settings
 from nightdesk.errors import BadDate, BadInput, NightLocked
 from nightdesk.operations.night import CORRECTED, LIVE, plan_night
+from nightdesk.operations.sealing import check_replay, log_replay
 from nightdesk.sessions import trading_days
 from nightdesk.settings import Settings
 from tasks.reporting import NightSummary
+
+LONGEST_REASON = 300
 
 
 class ReplayParameters(BaseModel):
@@ -38,6 +42,14 @@ class ReplayParameters(BaseModel):
         f"realm whose name ends in {CORRECTED}",
     )
 
+    unseal: str | None = Field(
+        None,
+        title="Unseal",
+        description="Why nights of the sealed stretch are replayed too: what came of their forecasts can then be seen. "
+        "Logged, and shown in the morning report",
+        max_length=LONGEST_REASON,
+    )
+
     @property
     def lives_in(self) -> str:
         """The realm's whole name."""
@@ -47,8 +59,8 @@ class ReplayParameters(BaseModel):
 def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.datetime) -> list[dt.date]:
     """The trading days to replay, all checked before the first one runs.
 
-    Raises BadDate where the range is empty or out of order, or its ends cannot be nights; BadInput for realm `live` and
-    for one that reads otherwise than was asked for.
+    Raises BadDate where the range is empty or out of order, or its ends cannot be nights; BadInput for realm `live`,
+    for one that reads otherwise than was asked for, and for sealed days without a reason.
     """
     if parameters.realm == LIVE:
         raise BadInput("a replay must not touch realm 'live': choose another realm")
@@ -57,7 +69,9 @@ def nights_to_replay(settings: Settings, parameters: ReplayParameters, now: dt.d
             f"a realm whose name ends in {CORRECTED} reads what was corrected since, got {parameters.realm!r} for a "
             "replay as was: add --corrected, or choose another realm"
         )
-    return days_between(settings, parameters.lives_in, parameters.first, parameters.last, now)
+    days = days_between(settings, parameters.lives_in, parameters.first, parameters.last, now)
+    check_replay(settings.evaluation.sealed_from, days[-1], parameters.unseal)
+    return days
 
 
 def days_between(settings: Settings, realm: str, first: dt.date, last: dt.date, now: dt.datetime) -> list[dt.date]:
@@ -78,7 +92,9 @@ def days_between(settings: Settings, realm: str, first: dt.date, last: dt.date, 
 @flow(name="replay")
 def replay(parameters: ReplayParameters) -> list[NightSummary]:
     """Replay past nights in order; one that is done already in this realm is not run again."""
-    days = nights_to_replay(read_settings(), parameters, dt.datetime.now(dt.UTC))
+    settings, now = read_settings(), dt.datetime.now(dt.UTC)
+    days = nights_to_replay(settings, parameters, now)
+    log_replay(plan_night(settings, parameters.lives_in, days[-1], "auto", now), parameters.unseal, getuser(), now)
     summaries = []
     for day in days:
         state = nightly(NightParameters(as_of=day, realm=parameters.lives_in), return_state=True)

@@ -16,6 +16,7 @@ from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, NothingServed
+from nightdesk.operations.evidence import NOTHING_WEIGHED
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
 from nightdesk.store.nights import RETRAIN
@@ -95,6 +96,6 @@ def stages(night: Night, reason: str) -> RetrainSummary:
         raise NothingServed(
             f"a retrain needs at least one fit, got none of {', '.join(failed)}: see why in their task runs"
         )
-    proposed = propose(night, tested)
+    proposed = propose(night, table, tested, NOTHING_WEIGHED)
     served = promote(night, proposed, approvals(night, proposed))
     return sum_retrain_up(night, reason, failed, served)

@@ -88,6 +88,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
     known = "" if summary.rows_in else " (the store had tonight's already)"
     out.print(f"Bars: {summary.rows_in:,} rows in, {summary.rows_new:,} new{known}; in quarantine so far: {held}")
     out.print(f"Training: {'yes' if summary.trained else 'no'}, {summary.training_reason}")
+    for one in (*summary.inputs, *summary.outcomes):
+        out.print(f"Drift: {one}", soft_wrap=True)
     for one in summary.approvals:
         out.print(f"Approval at {one}", soft_wrap=True)
     for name in summary.failed_fits:
@@ -95,6 +97,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
     if summary.scores:
         out.print(_score_table(summary.scores, summary.walk_forward_as_of))
     out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(summary.serving)))
+    for line in summary.evidence:
+        out.print(f"Evidence at {line}", soft_wrap=True)
     for market, horizon, symbols in summary.tops or [("", *one) for one in summary.top]:
         out.print(f"Top at {horizon} days{f' in {market}' if market else ''}: {' '.join(symbols)}")
     out.print(f"Forecasts logged: {summary.forecasts:,}; earlier ones scored tonight: {summary.matured}")
@@ -183,6 +187,7 @@ def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
 
 def show_models(settings: Settings, realm: str) -> None:
     """Show who is served, and the newest walk-forward results of models and baselines."""
+    from flows.show_evidence import show_verdicts
     from tasks.reporting import Score
 
     engine, today = _engine(settings), dt.date.max
@@ -194,10 +199,13 @@ def show_models(settings: Settings, realm: str) -> None:
     out = console()
     out.print(_table("Served", ("horizon", "model", "version", "since", "skill"), _serving_rows(serving)))
     out.print(_score_table([Score(**row) for row in shown.iter_rows(named=True)], max(walked["as_of"].to_list())))
+    show_verdicts(engine, realm, today)
 
 
 def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
     """Show nights and decisions of a realm; on a date, who was served then."""
+    from flows.show_evidence import show_verdicts, show_why
+
     engine, out = _engine(settings), console()
     if on is not None:
         serving = serving_on(engine, realm, on)
@@ -205,6 +213,7 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
             raise NothingThere(f"no model was served on {on} in realm {realm!r}: see nightdesk history")
         columns = ("horizon", "model", "version", "since", "skill")
         out.print(_table(f"Served on {on}", columns, _serving_rows(serving)))
+        show_why(engine, realm, on)
         return
     nights = history(engine, realm)
     if nights.is_empty():
@@ -231,6 +240,7 @@ def show_history(settings: Settings, realm: str, on: dt.date | None) -> None:
     ]
     if asked:
         out.print(_table("Approvals", ("as of", "horizon", "asked about", "answer", "by", "note"), asked))
+    show_verdicts(engine, realm, dt.date.max)
 
 
 def show_approved(done: Approved, as_of: dt.date) -> None:

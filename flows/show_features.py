@@ -10,7 +10,7 @@ from nightdesk.errors import UnknownName
 from nightdesk.features.catalogue import catalogue, described, needs
 from nightdesk.features.cross_section import METHODS
 from nightdesk.features.stages import Feature, every_feature, time_series
-from nightdesk.operations.feature_picture import draw_feature
+from nightdesk.operations.feature_picture import draw_feature, draw_study
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.night import LIVE, plan_night
 from nightdesk.report.write import write_page
@@ -49,6 +49,12 @@ def show_picture(settings: Settings, name: str, symbol: str) -> None:
     """Draw one feature of one symbol, and say where the picture lies."""
     night = plan_night(settings, LIVE, None, "never", dt.datetime.now(dt.UTC))
     console().print(f"Picture: {draw_feature(night, feature_called(name), symbol)}", soft_wrap=True)
+
+
+def show_study(settings: Settings, kind: str) -> None:
+    """Draw all chosen features together, and say where the picture lies."""
+    night = plan_night(settings, LIVE, None, "never", dt.datetime.now(dt.UTC))
+    console().print(f"Picture: {draw_study(night, kind)}", soft_wrap=True)
 
 
 def write_catalogue(file: Path) -> None:

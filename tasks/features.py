@@ -33,4 +33,4 @@ def features(night: Night, bars: FrameRef) -> FeatureTable:
     """Bring the feature store up to tonight: what is chosen, and what served models still need."""
     known, wanted = bars.read(), features_to_build(night)
     members = members_of_days(night, wanted, bars_of(night.source, known))
-    return build_features(night.features, known, wanted, members, decided_by(night, known))
+    return build_features(night.features, known, wanted, members, decided_by(night, known), night.scratch)

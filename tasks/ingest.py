@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.faults import reach
+from nightdesk.operations.incoming import beside_findings
 from nightdesk.operations.intake import (
     MarketIntake,
     batch_of,
@@ -41,9 +42,9 @@ ONE_DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A batch after its checks: rows to load, rows to hold, corporate actions, and what was found.
+    """A batch after its checks: rows to load, rows to hold, corporate actions, members, and what was found.
 
-    None of it but the actions where nothing was new.
+    None of it but the actions and members where nothing was new.
 
     Its content is its source and its end, not its rows: a batch that was loaded just before a kill comes back empty,
     and is the same batch.
@@ -53,6 +54,7 @@ class Checked:
     good: FrameRef
     broken: FrameRef
     actions: FrameRef
+    members: FrameRef
     findings: tuple[Finding, ...]
 
 
@@ -106,14 +108,18 @@ def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
     before = None if eve is None else bars_before(night, market, eve, bars, rebases)
     symbols = None if before is None else before.filter(pl.col(DATE) == eve).height
     thresholds = thresholds_of(night.settings.quality)
-    actions = _actions(market, newest)
-    verdict = check_bars(bars, days, thresholds, symbols_before=symbols, before=before, actions=actions)
+    actions, members = _actions(market, newest), market.membership(newest)
+    came_with = beside_findings(night, market, actions, members)
+    verdict = check_bars(
+        bars, days, thresholds, symbols_before=symbols, before=before, actions=actions, beside=came_with
+    )
     refuse_unless_accepted(verdict)
     good = save_frame(night.scratch, named_file(night, market, "good"), verdict.good)
     broken = save_frame(night.scratch, named_file(night, market, "broken"), verdict.broken)
     told = save_frame(night.scratch, named_file(night, market, "actions"), actions)
+    listed = save_frame(night.scratch, named_file(night, market, "members"), members)
     beside = (*rebase_notes(rebases), *(hour_notes(market, days[0], days[-1]) if days else ()))
-    return Checked(content_of(name, night.as_of), good, broken, told, (*verdict.findings, *beside))
+    return Checked(content_of(name, night.as_of), good, broken, told, listed, (*verdict.findings, *beside))
 
 
 def _asked_from(night: Night, market: Source) -> dt.date | None:
@@ -149,7 +155,7 @@ def load(night: Night, checked: tuple[Checked, ...]) -> Ingested:
 
 def _loaded(night: Night, market: Source, checked: Checked) -> None:
     arrival = night.arrival(market)
-    load_membership(night.engine, market.membership(night.newest_of(market)), arrival)
+    load_membership(night.engine, checked.members.read(), arrival)
     load_actions(night.engine, checked.actions.read(), arrival)
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)

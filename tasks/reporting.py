@@ -15,15 +15,21 @@ from prefect.context import FlowRunContext
 
 from nightdesk.concealment import without_password
 from nightdesk.home import Home
+from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.drift_page import draw_drift
+from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
+from nightdesk.promotion.verdicts import question, shown, told
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
+from nightdesk.report.wording import in_days
 from nightdesk.report.write import write_page
 from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
+from nightdesk.store.evidence import verdicts_of
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef
@@ -83,6 +89,11 @@ class NightSummary:
     approvals: tuple[str, ...] = ()
     tops: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
     """Of several markets: market, horizon and the top of its own ranking; `top` is then the lead's."""
+    evidence: tuple[str, ...] = ()
+    """Where each question of evidence stands, a line each."""
+    inputs: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    """What was found of drift and of matured forecasts, a line a horizon; empty where nobody was served before."""
 
 
 @stage("report")
@@ -94,17 +105,30 @@ def report(
     training: TrainingDecision,
     served: Served,
     matured: Logged,
+    weighed: Weighed,
     publication: Publication,
+    watched: Watched,
+    drift_page: Page | None,
 ) -> Page:
     """Write the morning report, and the quality pages beside it."""
-    del matured  # its content is part of this stage's key
+    del matured, weighed  # their content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes, ingested.markets)
     ranking = _ranking(night, publication)
-    html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking))
     path = night.home.report(night.realm, night.as_of)
+    link = "" if drift_page is None else Path(drift_page.path).relative_to(path.parent).as_posix()
+    html = render(gather(night, intake, bars.read(), table, training, served, publication, ranking, watched, link))
     write_page(path, html)
     for found in qualities_of(night, bars.read()):
         write_quality_pages(night, found)
+    return Page(content_of(html), str(path))
+
+
+@stage("drift-page")
+def picture_drift(night: Night, table: FeatureTable, watched: Watched) -> Page:
+    """Let Evidently draw the features that drifted, on a sample."""
+    html = draw_drift(night, table, watched)
+    path = night.home.quality(night.realm, night.as_of) / "drift.html"
+    write_page(path, html)
     return Page(content_of(html), str(path))
 
 
@@ -112,6 +136,7 @@ def report(
 def summarise(
     night: Night,
     ingested: Ingested,
+    watched: Watched,
     training: TrainingDecision,
     failed_fits: tuple[str, ...],
     served: Served,
@@ -147,16 +172,19 @@ def summarise(
         without_password(night.tracking.uri),
         served.approvals,
         tuple(one for one in tops if one[0]),
+        tuple(told(one) for one in verdicts_of(night.engine, night.realm, night.as_of)),
+        tuple(f"{one.verdict} at {in_days([one.horizon])}: {one.reason}" for one in watched.inputs),
+        tuple(f"{one.verdict}: {one.reason}" for one in watched.outcomes),
     )
     if FlowRunContext.get() is not None:
         try:
-            _leave_artifacts(night, ingested, summary)
+            _leave_artifacts(night, ingested, watched, summary)
         except httpx.HTTPError as error:  # what is only shown there must not fail a night that has published
             _log.warning("the run's page lacks its artifacts: the Prefect server gave %s", type(error).__name__)
     return summary
 
 
-def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) -> None:
+def _leave_artifacts(night: Night, ingested: Ingested, watched: Watched, summary: NightSummary) -> None:
     """What the page of tonight's run shows: the summary, the checks of its input, the decisions, and where to look."""
     realm, of = night.realm, f"of the night of {night.as_of}"
     create_markdown_artifact(_markdown(summary), key=f"night-{realm}", description=f"Night of {night.as_of}")
@@ -164,20 +192,44 @@ def _leave_artifacts(night: Night, ingested: Ingested, summary: NightSummary) ->
         {"check": f"held back: {rule}", "rows": count, "meaning": ""} for rule, count in summary.quarantined
     ]
     checks += [{"check": rule, "rows": count, "meaning": meaning} for rule, count, meaning in ingested.notes]
-    unmeasured = {
-        "check": "drift of feature distributions",
-        "rows": "not measured",
-        "meaning": "no such check runs yet",
-    }
-    create_table_artifact([*checks, unmeasured], key=f"drift-{realm}", description=f"Checks of the input {of}")
+    create_table_artifact(
+        [*checks, *_drift_rows(watched)], key=f"drift-{realm}", description=f"Checks of the input {of}"
+    )
     made = all_decisions(night.engine, realm).filter(pl.col("as_of") == night.as_of).drop("as_of", "moves_alias")
     decided: list[dict[str, Any]] = made.to_dicts() or [
         {"action": "none", "reasons": f"nothing was fitted: {summary.training_reason}"}
     ]
     create_table_artifact(decided, key=f"decision-{realm}", description=f"Decisions {of}")
+    asked = [
+        dict(
+            zip(("horizon", *EVIDENCE, "reasons"), (one.horizon, question(one), *shown(one), one.reasons), strict=True)
+        )
+        for one in verdicts_of(night.engine, realm, night.as_of)
+    ]
+    if asked:
+        create_table_artifact(asked, key=f"evidence-{realm}", description=f"Evidence {of}")
     create_link_artifact(Path(summary.report).as_uri(), "The morning report", key=f"report-{realm}", description=of)
     if summary.tracking.startswith("http"):
         create_link_artifact(f"{summary.tracking}/#/models", "Models in MLflow", key=f"models-{realm}", description=of)
+
+
+def _drift_rows(watched: Watched) -> list[dict[str, Any]]:
+    """What was found of inputs and outcomes, as rows beside the checks."""
+    rows = [
+        {"check": f"inputs at {in_days([one.horizon])}", "rows": one.verdict, "meaning": one.reason}
+        for one in watched.inputs
+    ]
+    rows += [
+        {"check": f"{one.feature} drifted", "rows": f"since {one.since}", "meaning": f"stability index {one.psi:.2f}"}
+        for found in watched.flagged
+        for one in found.flagged
+    ]
+    rows += [
+        {"check": f"outcomes at {in_days([one.horizon])}", "rows": one.verdict, "meaning": one.reason}
+        for one in watched.outcomes
+    ]
+    unjudged = {"check": "drift", "rows": "not judged", "meaning": "nobody was served before this night"}
+    return rows or [unjudged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +270,8 @@ def _ranking(night: Night, publication: Publication) -> pl.DataFrame:
     return pl.read_parquet(Home(night.settings.home).published / publication.folder / "ranking.parquet")
 
 
+EVIDENCE = ("question", "answer", "evidence", "pairs", "smallest edge found")
+
 SCORE_COLUMNS = (HORIZON, "model", "kind", "mean", "lower", "upper", "days", "edge_lower")
 
 RANKING = {
@@ -241,13 +295,14 @@ def _tops(ranking: pl.DataFrame, count: int) -> tuple[tuple[str, int, tuple[str,
 def _markdown(summary: NightSummary) -> str:
     served = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in summary.serving)
     asked = "".join(f"Approval at {one}.\n\n" for one in summary.approvals)
+    evidence = "".join(f"Evidence at {one}.\n\n" for one in summary.evidence)
     tops = summary.tops or tuple(("", horizon, symbols) for horizon, symbols in summary.top)
     top = "\n".join(f"- {f'{market}, ' if market else ''}{days} days: {', '.join(best)}" for market, days, best in tops)
     return (
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
         f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
-        f"{asked}"
+        f"{asked}{evidence}"
         f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n"
         f"## Top of the ranking\n\n{top}\n"
     )

@@ -8,9 +8,13 @@ import polars as pl
 
 from nightdesk.errors import NothingServed
 from nightdesk.faults import reach
-from nightdesk.operations import serving
+from nightdesk.monitoring.matured import score
+from nightdesk.operations import evidence, serving
+from nightdesk.operations.evidence import Weighed
+from nightdesk.operations.monitoring import slices_met
 from nightdesk.operations.night import Night
-from nightdesk.operations.panel import closes_of, matured_tonight
+from nightdesk.operations.panel import closes_of, met_tonight
+from nightdesk.operations.proposal import served_by
 from nightdesk.operations.serving import Proposed, Served
 from nightdesk.operations.training import Tested
 from nightdesk.promotion.approval import told
@@ -21,6 +25,7 @@ from nightdesk.store.approvals import Answer
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of, frame_content
 from nightdesk.store.forecasts import awaiting, forecasts_of, log_forecasts, log_scores, scores
+from nightdesk.store.monitoring import log_slices
 from nightdesk.store.refs import FrameRef
 from tasks.stage import stage
 
@@ -35,18 +40,30 @@ class Logged:
 
 @stage("mature")
 def mature(night: Night, bars: FrameRef) -> Logged:
-    """Score the forecasts whose exit price is known tonight."""
+    """Score the forecasts whose exit price is known tonight, and their slices."""
     waiting = awaiting(night.engine, night.realm, night.as_of)
-    log_scores(night.engine, matured_tonight(night, waiting, bars.read()))
+    met = met_tonight(night, waiting, known := bars.read())
+    if met.height:
+        # Before the scores: what has one waits no more, and would never be sliced after a kill in between.
+        log_slices(night.engine, night.realm, slices_met(night, met, known))
+        reach("mature:sliced")
+        log_scores(night.engine, score(met, night.as_of, night.realm))
     # Read back: killed after the log was written, a second start finds nothing left to score, and says the same.
     scored = scores(night.engine, night.realm, night.as_of).filter(pl.col("scored_on") == night.as_of)
     return Logged(frame_content(scored), scored.height)
 
 
+@stage("weigh")
+def weigh(night: Night, matured: Logged) -> Weighed:
+    """Weigh what has matured by tonight: who may replace, whose skill is proven, who must go back."""
+    del matured  # its content is part of this stage's key
+    return evidence.weigh(night)
+
+
 @stage("propose")
-def propose(night: Night, tested: tuple[Tested, ...]) -> Proposed:
+def propose(night: Night, table: FeatureTable, tested: tuple[Tested, ...], weighed: Weighed) -> Proposed:
     """Decide who should be served from tonight on; nothing is carried out before `promote`."""
-    return serving.propose(night, tested)
+    return serving.propose(night, table, tested, weighed)
 
 
 @stage("promote")
@@ -56,7 +73,7 @@ def promote(night: Night, proposed: Proposed, answers: tuple[Answer, ...]) -> Se
     Raises NothingServed where a horizon has nobody: before anything is forecast, so that the night can be run again.
     """
     serving.settle(night, proposed, answers)
-    models = tuple(one for one in serving.served_by(night) if one.horizon in night.settings.horizons)
+    models = tuple(one for one in served_by(night) if one.horizon in night.settings.horizons)
     lacking = sorted(set(night.settings.horizons) - {one.horizon for one in models})
     if lacking:
         raise NothingServed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision, decide_training
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day
@@ -14,12 +15,12 @@ from tasks.stage import stage
 
 
 @stage("decide-training")
-def decide(night: Night, bars: FrameRef) -> TrainingDecision:
+def decide(night: Night, bars: FrameRef, watched: Watched) -> TrainingDecision:
     """Decide whether tonight trains, and why."""
     trained = last_trained(night.engine, night.realm, night.as_of, night.settings.horizons)
     days = night.days(first_day(night, bars.read()))
     outdated = outdated_features(night)
-    return decide_training(night.mode, trained, days, night.settings.training.retrain_after, outdated)
+    return decide_training(night.mode, trained, days, night.settings.training.retrain_after, outdated, watched.alarms)
 
 
 @stage("fit")

@@ -65,6 +65,14 @@ class Home:
         """The quality pages of a night, one a table."""
         return self.root / "reports" / realm / "quality" / str(as_of)
 
+    def feature_study(self, kind: str) -> Path:
+        """The picture of all chosen features together, of one kind."""
+        return self.root / "reports" / "features" / f"{kind}.svg"
+
+    def evaluation_page(self, name: str, horizon: int, as_of: dt.date) -> Path:
+        """The page of an evaluation, whatever signs the model's name has."""
+        return self.root / "reports" / "evaluations" / f"{quote(name, safe='')}-h{horizon}-{as_of}.html"
+
     def feature_picture(self, feature: str, symbol: str) -> Path:
         """The picture of a feature of one symbol, whatever signs the symbol has."""
         return self.root / "reports" / "features" / f"{feature}-{quote(symbol, safe='')}.svg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import logging
 import os
@@ -167,6 +168,14 @@ class TrainingSettings(_Group):
     seed: int = Field(20130208, ge=0, description="Seed of every random choice")
 
 
+class EvaluationSettings(_Group):
+    """What may be looked at."""
+
+    sealed_from: dt.date | None = Field(
+        None, description="Day from which on no walk-forward or look scores, unless unsealed with a reason; none: open"
+    )
+
+
 class PromotionSettings(_Group):
     """Who lets a model serve."""
 
@@ -251,6 +260,7 @@ class Settings(BaseSettings):
     tables: TablesSettings = TablesSettings()
     features: FeatureSettings = FeatureSettings()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()
     servers: ServersSettings = ServersSettings()

@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import checks, evidence, families, features, history, install, machine, night, scale, store
+from tests.benchmarks import (
+    checks,
+    engine,
+    evidence,
+    families,
+    features,
+    history,
+    install,
+    machine,
+    night,
+    scale,
+    store,
+)
 from tests.benchmarks.page import Section, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
@@ -14,6 +26,7 @@ PARTS = {
     "store": store.measure,
     "features": features.measure,
     "families": families.measure,
+    "engine": engine.measure,
     "checks": checks.measure,
     "evidence": evidence.measure,
     "quality": checks.quality,

@@ -8,36 +8,39 @@ from statistics import fmean, pstdev
 import numpy as np
 import polars as pl
 import pytest
-from test_indicators import following_price_basis, leaking, same_bits, walk
+from test_indicators import FIRST_DAY, following_price_basis, leaking, same_bits, walk
 
 from nightdesk.features import INDICATORS
 from nightdesk.features.cross_section import METHODS, CrossSection, Method
 from nightdesk.features.matrix import matrix_of
 from nightdesk.features.periods import PERIOD_FEATURES, PeriodFeature
+from nightdesk.features.stages import Feature
 from nightdesk.tables import CLOSE, DATE, PRICES, SYMBOL, VOLUME
 
 EVERY = pytest.mark.parametrize("period", list(PERIOD_FEATURES.values()), ids=list(PERIOD_FEATURES))
 METHOD = pytest.mark.parametrize("method", list(METHODS))
 
 
-def feature(bars: pl.DataFrame, one: PeriodFeature) -> pl.Series:
+def daily(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
+    """The same walk with a bar on every day of the calendar."""
+    day = pl.lit(FIRST_DAY) + pl.duration(days=pl.int_range(pl.len()) + offset)
+    return walk(symbol, length, seed).with_columns(day.cast(pl.Date).alias(DATE))
+
+
+def feature(bars: pl.DataFrame, one: Feature) -> pl.Series:
     return matrix_of(bars, [one])[one.name]
 
 
 def on_weekdays(bars: pl.DataFrame) -> pl.DataFrame:
-    """Each symbol's bars on weekdays in a row from its first date on, without a few odd days and a whole week."""
-    weekdays = pl.date_range(bars[DATE].min(), dt.date(2019, 12, 31), eager=True)
-    weekdays = weekdays.filter(weekdays.dt.weekday() <= 5)
-    first = pl.col(DATE).min().over(SYMBOL)
-    place = pl.lit(weekdays).search_sorted(first) + pl.int_range(pl.len()).over(SYMBOL)
+    """Without weekends and a few odd days, one whole week among them."""
     odd = [dt.date(2015, 4, 3), dt.date(2015, 7, 20), *(dt.date(2015, 9, 7) + dt.timedelta(days=d) for d in range(7))]
-    return bars.with_columns(pl.lit(weekdays).gather(place).alias(DATE)).filter(~pl.col(DATE).is_in(odd))
+    return bars.filter(pl.col(DATE).dt.weekday() <= 5, ~pl.col(DATE).is_in(odd))
 
 
 @pytest.fixture(scope="module")
 def bars() -> pl.DataFrame:
     return on_weekdays(
-        pl.concat([walk("AAA", 620, 1), walk("BBB", 90, 2, 100), walk("CCC", 460, 3, 40), walk("DDD", 620, 4)])
+        pl.concat([daily("AAA", 620, 1), daily("BBB", 90, 2, 100), daily("CCC", 460, 3, 40), daily("DDD", 620, 4)])
     )
 
 
@@ -47,7 +50,7 @@ def test_no_look_ahead_on_any_day_of_a_week(period: PeriodFeature, bars: pl.Data
 
 
 def test_a_finished_week_is_caught() -> None:
-    days = on_weekdays(walk("AAA", 100, 1))
+    days = on_weekdays(daily("AAA", 100, 1))
     week = days.with_columns(pl.col(CLOSE).last().over(pl.col(DATE).dt.truncate("1w")))
     leaks = [
         cut
@@ -134,7 +137,9 @@ def slow_value(window: list[dict[str, float | None]], name: str) -> float:
 @EVERY
 def test_each_value_and_each_null_is_that_of_a_plain_loop(period: PeriodFeature) -> None:
     length = 31 * 16 if period.period == "month" else 7 * (period.warm_up + 14)
-    table = on_weekdays(pl.concat([walk("AAA", length, 5), walk("BBB", 1, 6), walk("CCC", 12, 7), walk("DDD", 2, 8)]))
+    table = on_weekdays(
+        pl.concat([daily("AAA", length, 5), daily("BBB", 1, 6), daily("CCC", 12, 7), daily("DDD", 2, 8)])
+    )
     holes = pl.int_range(pl.len()).is_in([9, table.filter(pl.col(SYMBOL) == "AAA").height - 20])
     flat = pl.int_range(pl.len()).is_between(20, 40)
     table = table.with_columns(
@@ -158,7 +163,7 @@ BASES = [INDICATORS["rsi_14"], PERIOD_FEATURES["week_return_4"]]
 
 
 def market(symbols: int = 7) -> pl.DataFrame:
-    return on_weekdays(pl.concat([walk(f"S{number}", 110, number, 9 * (number % 3)) for number in range(symbols)]))
+    return on_weekdays(pl.concat([daily(f"S{number}", 110, number, 9 * (number % 3)) for number in range(symbols)]))
 
 
 def members_of(bars: pl.DataFrame) -> pl.DataFrame:
@@ -243,12 +248,12 @@ def test_nothing_but_the_members_of_a_date_is_looked_at() -> None:
 
 @METHOD
 def test_equal_values_and_a_symbol_alone_are_told_apart_from_missing(method: Method) -> None:
-    still = pl.concat([walk(f"S{n}", 40, n) for n in range(3)]).with_columns(pl.lit(0.1).alias(p) for p in PRICES)
+    still = pl.concat([daily(f"S{n}", 40, n) for n in range(3)]).with_columns(pl.lit(0.1).alias(p) for p in PRICES)
     members = still.select(DATE, SYMBOL, sector=pl.lit("Tech"))
     one = CrossSection(INDICATORS["return_1"], method)
     values = matrix_of(still, [one], members).filter(pl.col(DATE) > dt.date(2015, 1, 1))[one.name]
     assert values.unique().to_list() == [0.5 if method == "rank" else 0.0]
-    alone = matrix_of(walk("S1", 40, 1), [one], members)[one.name]
+    alone = matrix_of(daily("S1", 40, 1), [one], members)[one.name]
     assert alone.drop_nulls().unique().to_list() == [0.5 if method == "rank" else 0.0]
     assert alone.null_count() == 1
     assert np.isfinite(values.to_numpy()).all()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightdesk.errors import BadInput
-from nightdesk.evaluation.backtest import Costs, backtest, decile_weights
+from nightdesk.evaluation.backtest import Costs, backtest, decile_weights, staggered
 from nightdesk.evaluation.trading_panel import trading_panel
 
 COSTS = Costs(commission=0.0002, half_spread=0.0003, impact=0.8, capital=5e6)
@@ -229,3 +229,28 @@ def test_refuses_what_breaks_a_rule() -> None:
         decile_weights(np.zeros((2, 20)), 0.6)
     with pytest.raises(BadInput, match="must hold volume"):
         trading_panel(market(0).drop("volume"), calendar(60))
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 60])
+def test_each_decision_is_held_as_long_as_its_label(horizon: int) -> None:
+    random = np.random.default_rng(5)
+    weights = decile_weights(random.normal(size=(40, 12)))
+    weights[[3, 4, 20]] = np.nan
+    found = staggered(weights, horizon)
+    for day, row in enumerate(found):
+        held = [one for one in weights[max(0, day - horizon + 1) : day + 1] if not np.isnan(one).any()]
+        if np.isnan(weights[day]).any():
+            assert np.isnan(row).all()
+        else:
+            assert row == pytest.approx(sum(held) / len(held))
+    with pytest.raises(BadInput, match="horizon must be 1 to 60 trading days, got 61"):
+        staggered(weights, 61)
+
+
+def test_a_stretch_of_a_panel_holds_what_the_whole_does() -> None:
+    days = calendar(60)
+    panel = trading_panel(market(1), days)
+    part = panel.between(days[10], dt.date(2020, 2, 9))
+    assert part.days == tuple(days[10:40])
+    for name in ("fills", "marks", "volatility", "traded", "gone"):
+        assert np.array_equal(getattr(part, name), getattr(panel, name)[10:40], equal_nan=name != "gone")

@@ -50,6 +50,18 @@ def test_more_trials_make_the_same_returns_worth_less() -> None:
     assert deflated_sharpe(returns, tried, 100).trials == 100
 
 
+def test_trials_of_unknown_returns_vary_at_least_as_luck_does() -> None:
+    returns = np.random.default_rng(2).normal(0.001, 0.01, 501)
+    known = [float(returns.mean() / returns.std(ddof=1))]
+    assert deflated_sharpe(returns, known, 100).expected_best == 0.0
+    found = deflated_sharpe(returns, known, 100, by_luck=True)
+    best = np.random.default_rng(3).normal(size=(100, 100, 501))
+    shown = (best.mean(axis=2) / best.std(axis=2, ddof=1)).max(axis=1).mean()
+    assert found.expected_best == pytest.approx(shown, rel=0.03)
+    assert deflated_sharpe(returns, [-0.5, 0.5], 100, by_luck=True) == deflated_sharpe(returns, [-0.5, 0.5], 100)
+    assert deflated_sharpe(returns[:1], known, 9, by_luck=True).probability is None
+
+
 def test_the_detectable_ratio_is_called_significant_in_four_of_five_studies() -> None:
     random, days, runs, hits = np.random.default_rng(3), 500, 300, 0
     for _ in range(runs):

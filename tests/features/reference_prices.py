@@ -35,7 +35,7 @@ def last(values: Sequence[float], t: int, window: int) -> Sequence[float]:
 
 
 def values(bars: Sequence[Bar]) -> dict[str, At]:
-    return trend(bars) | momentum(bars) | oscillators(bars) | bodies_and_reach(bars)
+    return trend(bars) | followers(bars) | momentum(bars) | oscillators(bars) | bodies_and_reach(bars) | curves(bars)
 
 
 def trend(bars: Sequence[Bar]) -> dict[str, At]:
@@ -68,6 +68,51 @@ def trend(bars: Sequence[Bar]) -> dict[str, At]:
         "parabolic_gap": lambda t: 1 - stop[t] / c[t],
     }
     return found | directions(bars) | ichimoku(bars)
+
+
+def followers(bars: Sequence[Bar]) -> dict[str, At]:
+    c, ranges = [bar.close for bar in bars], true_ranges(bars)
+    adaptive = {9: c[9]} if len(c) > 9 else {}
+    for t in range(10, len(c)):
+        path = sum(abs(c[day] - c[day - 1]) for day in range(t - 9, t + 1))
+        efficient = min(over(abs(c[t] - c[t - 10]), path), 1.0)
+        adaptive[t] = adaptive[t - 1] + (efficient * (2 / 3 - 2 / 31) + 2 / 31) ** 2 * (c[t] - adaptive[t - 1])
+    average = wilder(ranges, 1, 10)
+    line: dict[int, float] = {}
+    rising, lower, upper = True, -math.inf, math.inf
+    for t in range(10, len(c)):
+        middle = (bars[t].high + bars[t].low) / 2
+        beyond, near = c[t - 1] if t > 10 else c[t], 1e-9 * c[t]
+        if middle - 3 * average[t] > lower or beyond < lower - near:
+            lower = middle - 3 * average[t]
+        if middle + 3 * average[t] < upper or beyond > upper + near:
+            upper = middle + 3 * average[t]
+        rising = c[t] >= lower - near if rising else c[t] > upper + near
+        line[t] = lower if rising else upper
+    return {
+        "kama_gap_10": lambda t: c[t] / adaptive[t] - 1,
+        "supertrend_gap_10_3": lambda t: 1 - line[t] / c[t],
+    }
+
+
+def curves(bars: Sequence[Bar]) -> dict[str, At]:
+    c = [bar.close for bar in bars]
+    average = ema(c, 13, 12)
+
+    def returned(t: int, days: int) -> float:
+        return c[t] / c[t - days] - 1
+
+    def sure(t: int) -> float:
+        parts = ((1, 10, 10), (2, 15, 10), (3, 20, 10), (4, 30, 15))
+        return sum(w * mean([returned(day, days) for day in range(t - n + 1, t + 1)]) for w, days, n in parts)
+
+    return {
+        "bull_power_13": lambda t: (bars[t].high - average[t]) / c[t],
+        "bear_power_13": lambda t: (bars[t].low - average[t]) / c[t],
+        "know_sure_thing": sure,
+        "coppock_14_11_10": lambda t: weighted([returned(d, 11) + returned(d, 14) for d in range(t - 9, t + 1)]),
+        "detrended_20": lambda t: c[t - 11] / mean(last(c, t, 20)) - 1,
+    }
 
 
 def parabolic(bars: Sequence[Bar], step: float = 0.02, most: float = 0.2) -> dict[int, float]:

@@ -10,7 +10,9 @@ from slow_indicators import Bar, ema, exact, true_ranges, wilder
 
 
 def values(bars: Sequence[Bar]) -> dict[str, At]:
-    return volatility(bars) | ranges(bars) | volume(bars) | flows(bars) | statistics(bars)
+    return (
+        volatility(bars) | ranges(bars) | volume(bars) | flows(bars) | statistics(bars) | liquidity(bars) | mass(bars)
+    )
 
 
 def growth(bars: Sequence[Bar]) -> list[float]:
@@ -192,6 +194,62 @@ def accumulation_swing(placed: Sequence[float]) -> list[float]:
         slow += 2 / 11 * (level - slow)
         swings.append(fast - slow)
     return swings
+
+
+def liquidity(bars: Sequence[Bar]) -> dict[str, At]:
+    c, r = [bar.close for bar in bars], growth(bars)
+    turnover = [bar.close * bar.volume / 1e6 for bar in bars]
+    signed = [0.0] + [turnover[t] * ((c[t] > c[t - 1]) - (c[t] < c[t - 1])) for t in range(1, len(c))]
+    ranges = [bar.high - bar.low for bar in bars]
+    spreads = [0.0] + [pair_spread(bars[t - 1], bars[t]) for t in range(1, len(bars))]
+
+    def amihud(t: int, n: int) -> float:
+        days = [day for day in range(t - n + 1, t + 1) if bars[day].volume]
+        return mean([abs(c[day] / c[day - 1] - 1) / turnover[day] for day in days]) if days else 0.0
+
+    def roll(t: int) -> float:
+        now, before = last(r, t, 60), last(r, t - 1, 60)
+        a, b = mean(now), mean(before)
+        covariance = sum((x - a) * (y - b) for x, y in zip(now, before, strict=True)) / 59
+        return 2 * math.sqrt(max(-covariance, 0.0))
+
+    def impact(t: int) -> float:
+        moves, flow = last(r, t, 60), last(signed, t, 60)
+        a, b = mean(moves), mean(flow)
+        shared = sum((x - a) * (y - b) for x, y in zip(moves, flow, strict=True))
+        return over(shared, sum((y - b) ** 2 for y in flow))
+
+    def eased(t: int) -> float:
+        now, before = (bars[day].high + bars[day].low for day in (t, t - 1))
+        usual = mean([bar.volume for bar in bars[t - 19 : t + 1]])
+        return over((now - before) / now * (2 * ranges[t] / now) * usual, bars[t].volume)
+
+    return {
+        "amihud_20": lambda t: amihud(t, 20),
+        "amihud_60": lambda t: amihud(t, 60),
+        "roll_spread_60": roll,
+        "corwin_schultz_20": lambda t: mean(last(spreads, t, 20)),
+        "kyle_lambda_60": impact,
+        "ease_of_movement_14": lambda t: mean([eased(day) for day in range(t - 13, t + 1)]),
+    }
+
+
+def pair_spread(before: Bar, bar: Bar) -> float:
+    """Corwin and Schultz's spread of two days, the second moved back to the close of the first; 0 if below 0."""
+    shift = max(bar.low - before.close, 0.0) - max(before.close - bar.high, 0.0)
+    high, low = bar.high - shift, bar.low - shift
+    beta = math.log(high / low) ** 2 + math.log(before.high / before.low) ** 2
+    gamma = math.log(max(high, before.high) / min(low, before.low)) ** 2
+    root = 3 - 2 * math.sqrt(2)
+    alpha = (math.sqrt(2 * beta) - math.sqrt(beta)) / root - math.sqrt(gamma / root)
+    return max(2 * (math.exp(alpha) - 1) / (1 + math.exp(alpha)), 0.0)
+
+
+def mass(bars: Sequence[Bar]) -> dict[str, At]:
+    once = ema([bar.high - bar.low for bar in bars], 9, 8)
+    twice = ema([once.get(t, 0.0) for t in range(len(bars))], 9, 16)
+    ratio = {t: once[t] / twice[t] if twice[t] else 1.0 for t in twice}
+    return {"mass_index_25": lambda t: sum(ratio[day] for day in range(t - 24, t + 1))}
 
 
 def statistics(bars: Sequence[Bar]) -> dict[str, At]:

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nightdesk.features import INDICATORS
+from nightdesk.features import INDICATORS, build
 from nightdesk.features.build import build_features, matrix_of_days
-from nightdesk.features.cross_section import CrossSection
+from nightdesk.features.cross_section import METHODS, CrossSection
 from nightdesk.features.matrix import matrix_of, version_of
 from nightdesk.features.periods import PERIOD_FEATURES
 from nightdesk.features.selection import Choice, choose
@@ -142,3 +142,24 @@ def test_a_file_that_is_lost_is_built_again_as_it_was(tmp_path: Path, bars: pl.D
         lost.unlink()
         build_features(tmp_path, known, features)
         assert lost.read_bytes() == kept
+
+
+def test_a_large_build_by_parts_gives_the_same_files(
+    tmp_path: Path, bars: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symbols in several parts, dates in many blocks; sectors, members of some dates only, weeks, and recursion."""
+    known = bars.filter(pl.col(DATE) <= days_of(bars)[300])
+    some = known.filter((pl.col(SYMBOL) < "S0004") | (pl.col(DATE) > days_of(bars)[200])).select(DATE, SYMBOL)
+    members = some.with_columns(pl.lit("all").alias("sector")).filter(pl.col(DATE) > days_of(bars)[100])
+    features = [*NIGHTLY, *STAGES, *(CrossSection(NIGHTLY[10], method) for method in METHODS)]
+    build_features(tmp_path / "whole", known, features, members)
+    monkeypatch.setattr(build, "CELLS", 9_000)
+    assert len(list(build.matrices_of_days(known, features, days_of(known), members, tmp_path))) > 4
+    parted = build_features(tmp_path / "parted", known, features, members, scratch=tmp_path / "aside")
+    assert parted.rows > 0
+    whole, parts = (
+        {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*.parquet")}
+        for root in (tmp_path / "whole", tmp_path / "parted")
+    )
+    assert parts == whole
+    assert list((tmp_path / "aside").iterdir()) == []

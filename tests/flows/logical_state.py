@@ -17,6 +17,8 @@ from nightdesk.store.schema import metadata
 APART = {"night_id", "run_id", "started_at", "ended_at", "finished_at", "decided_at", "ingested_at", "seconds"} | {
     "asked_at",
     "answered_at",
+    "tried_at",
+    "frozen_at",
 }
 KEPT = ("published", "reports", "features", "evaluations")
 

@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.chaos
 def test_a_night_runs_with_store_tracking_and_flows_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
     (day,), planted = market_days(1), Planted()
     with (

@@ -188,6 +188,7 @@ def _others_in_a_transaction(store: sa.Engine) -> int:
 
 
 @pytest.mark.parametrize("ahead", [None, APPROVED])
+@pytest.mark.chaos
 def test_killed_at_every_point_a_night_that_wants_an_approval_ends_in_the_same_state(
     ahead: str | None, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

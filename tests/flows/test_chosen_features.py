@@ -14,6 +14,7 @@ from small_nights import choose_home, market_days, run_night
 
 from flows import cli
 from nightdesk.errors import ModelBroken
+from nightdesk.operations.feature_picture import STUDIES
 from nightdesk.operations.night import plan_night
 from nightdesk.settings import read_settings
 from nightdesk.store.features import FeatureTable, read_features
@@ -40,6 +41,13 @@ def choose_features(monkeypatch: pytest.MonkeyPatch, **chosen: list[str]) -> Non
         monkeypatch.setenv(f"NIGHTDESK_FEATURES__{name.upper()}", json.dumps(values))
 
 
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["nightdesk", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code or 0
+
+
 def test_a_night_builds_what_is_chosen_and_one_feature_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,13 +72,21 @@ def test_a_night_builds_what_is_chosen_and_one_feature_is_drawn(
     assert "week_return_4_rank" in page
 
     symbol = features["symbol"][0]
-    monkeypatch.setattr(sys, "argv", ["nightdesk", "features", "week_return_4", "--symbol", symbol])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
+    assert command(monkeypatch, "features", "week_return_4", "--symbol", symbol) == 0
     drawn = Path(capsys.readouterr().out.split("Picture: ")[1].strip())
     assert drawn.is_relative_to(home)
     assert f"week_return_4 of {symbol}" in drawn.read_text()
+    for kind in STUDIES:
+        assert command(monkeypatch, "features", "--picture", kind) == 0
+        study = Path(capsys.readouterr().out.split("Picture: ")[1].strip())
+        assert study.is_relative_to(home)
+        assert study.name == f"{kind}.svg"
+        assert ">What " in study.read_text()
+    for wrong in (("--picture", "cluster"), ("rsi_14", "--picture", "clusters")):
+        assert command(monkeypatch, "features", *wrong) != 0
+        told = capsys.readouterr().err.splitlines()
+        assert len(told) == 1
+        assert "clusters" in told[0] or "--picture" in told[0]
     assert pl.read_parquet(next((home / "features").glob("*/date=*/*.parquet"))).height > 0
 
 

@@ -11,10 +11,14 @@ from test_retrain import planned
 from test_same_state import KillAtEachPoint, Killed
 
 from nightdesk.faults import listening
+from nightdesk.features.build import build_features
+from nightdesk.features.stages import every_feature
 from nightdesk.models.artifacts import ModelVersion, client, fitted_of, load_version, model_name
 from nightdesk.operations.cleanup import KEPT, LEFT, REMOVED, WOULD_GO, clean_up
+from nightdesk.operations.panel import panel_of
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import best_version, newest_walk_forward, versions_named
+from nightdesk.store.features import known_parts, needs_of, write_needs
 from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.nights import held
 
@@ -89,7 +93,8 @@ def test_what_its_night_is_running_is_left(home: Path) -> None:
     of_day = {fit.version for fit in fitted_of(night().tracking, 5) if fit.as_of == day}
     with held(night().engine, night().home.locks, "live", day):
         cleaned = clean_up(read_settings(), 1, dry_run=False)
-    left = {one.what.split()[-1]: one.why for one in cleaned.items if one.fate == LEFT}
+    fits = [one for one in cleaned.items if one.what.startswith("nightdesk-live-")]
+    left = {one.what.split()[-1]: one.why for one in fits if one.fate == LEFT}
     assert left
     assert left == dict.fromkeys(left, f"the night of {day} runs just now")
     assert left.keys() <= of_day <= versions().keys()
@@ -119,6 +124,32 @@ def test_killed_anywhere_a_second_one_finishes_and_what_stays_loads(home: Path) 
     active = client(tracking).search_runs([client(tracking).get_experiment_by_name("nightdesk-live").experiment_id])
     runs = {run.info.run_id for run in active}
     assert not {before[one].run_id for one in gone} & runs
+
+
+def test_features_that_nobody_needs_go_and_those_of_a_model_that_stays_do_not(home: Path) -> None:
+    own, root = night(), home / "features"
+    bars, known = panel_of(own), every_feature()
+    stood = set(known_parts(root))
+    for name in ("hurst_120", "detrended_20"):
+        build_features(root, bars, [known[name], known["return_1_lag_5"]] if name == "hurst_120" else [known[name]])
+    built = {tuple(own): part for part, own in known_parts(root).items() if part not in stood}
+    champion = next(fit for fit in fitted_of(own.tracking, 5) if "champion" in fit.aliases)
+    needs = needs_of(root, champion.content)
+    assert needs
+    write_needs(root, champion.content, {**needs, "detrended_20": known["detrended_20"].content})
+    other = built["hurst_120", "return_1_lag_5"]
+    with held(own.engine, own.home.locks, "live", own.as_of):
+        left = clean_up(read_settings(), 1_000, dry_run=False)
+    assert "parts of the feature store" in {one.what for one in left.items if one.fate == LEFT}
+    dry = clean_up(read_settings(), 1_000, dry_run=True)
+    said = f"features {other}: hurst_120, return_1_lag_5"
+    assert [one.what for one in dry.items if one.fate == WOULD_GO] == [said]
+    assert (root / other).exists()
+    cleaned = clean_up(read_settings(), 1_000, dry_run=False)
+    assert [one.what for one in cleaned.items if one.fate == REMOVED] == [said]
+    assert set(known_parts(root)) == stood | {built[("detrended_20",)]}
+    assert not (root / other).exists()
+    write_needs(root, champion.content, needs)
 
 
 def test_scratch_of_a_killed_night_goes(home: Path) -> None:

@@ -25,10 +25,11 @@ BEFORE, DAY = market_days(2)
 POINTS = {
     "load:begin": "store.db",
     "features:begin": "features/",
-    "fit-ridge-5:begin": "mlflow.db",
+    "fit-ridge-5:begin": "store.db",
+    "promote:intent": "mlflow.db",
     "publish:begin": f"published/live/{DAY}/",
 }
-"""Where the disk is full from, and whose writing that stops: store, feature file, registry, publication."""
+"""Where the disk is full from, and whose writing that stops: store, feature file, trials, registry, publication."""
 
 
 @pytest.fixture

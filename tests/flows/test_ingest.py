@@ -15,6 +15,7 @@ from small_nights import choose_home, market_days, run_night
 from flows import cli
 from nightdesk.sources.fama_french import SOURCE
 from nightdesk.sources.sample import DATA, MEMBERSHIP_FILE
+from nightdesk.store import schema
 from nightdesk.store.database import open_store
 from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.inputs import bars_as_known, members_as_known
@@ -148,6 +149,38 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     assert err.startswith("nightdesk: ")
     assert err.count("\n") == 1
     assert not (home / "store.db").exists()
+
+
+FILES = {
+    "membership": (
+        "snapshot_date,symbol,name,sector\n2013-01-02,AAA,A,\n2013-01-02,AAA,A,\n2999-01-01,BBB,B,\n",
+        ["member_twice AAA 2013-01-02: INDEX, and 1 more", "list_date BBB 2999-01-01"],
+    ),
+    "fundamentals": (
+        "symbol,period_end,filed,Sales\nAAA,12/31/2013,12/30/2013,1\nBBB,12/31/2013,,2\nBBB,12/31/2013,,3\n",
+        ["figure_twice BBB 2013-12-31: Sales 2.0, and 1 more", "figure_filed AAA 2013-12-31: filed 2013-12-30"],
+    ),
+    "factors": (
+        "Percent.\n\n,SMB\n20240102,-0.67\n20240102,0.10\n20240106,120\n",
+        ["factor_twice SMB 2024-01-02", "factor_value SMB 2024-01-06: value 1.2", "factor_day SMB 2024-01-06"],
+    ),
+}
+
+
+@pytest.mark.parametrize("table", FILES)
+def test_what_breaks_the_rules_of_its_table_is_told_at_once_and_nothing_is_written(
+    table: str, kept: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, says = FILES[table]
+    file = tmp_path / "broken.csv"
+    file.write_text(text)
+    code, out, err = run(monkeypatch, capsys, table, str(file))
+    assert (code != 0, out, err.count("\n")) == (True, "", 1)
+    assert f"broken.csv breaks {len(says)}: " in err
+    assert [one for one in says if one not in err] == []
+    for stored in (schema.membership, schema.fundamentals, schema.factor_returns):
+        with kept.connect() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(stored)) == 0
 
 
 def test_a_universe_limits_what_is_forecast_and_changes_no_score(

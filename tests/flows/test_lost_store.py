@@ -36,6 +36,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         yield receiver
 
 
+@pytest.mark.chaos
 def test_a_server_restarted_under_a_night_or_away_for_a_while_leaves_the_same_state(
     web: Receiver, two_undisturbed_nights: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

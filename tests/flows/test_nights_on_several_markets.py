@@ -31,6 +31,7 @@ from market_samples import (
 from small_nights import run_night
 from test_same_state import Killed
 
+from flows.evaluation import evaluate
 from nightdesk.errors import DataRefused
 from nightdesk.faults import listening
 from nightdesk.operations.night import Night, plan_night
@@ -190,6 +191,16 @@ def test_the_skill_within_each_market_is_told_beside_that_of_all(desk: Desk) -> 
     assert "Walk-forward rank IC within each market" in Path(desk.nights[AGAIN].report).read_text()
 
 
+def test_an_evaluation_ranks_within_markets_as_a_night_does_and_trades_the_lead(desk: Desk) -> None:
+    found = evaluate("ridge", EVE, horizon=1, seeds=0)
+    whole = desk.rows(schema.walk_forward).filter(realm="live", as_of=EVE, model="ridge")
+    assert found.rank_ic.mean == whole["mean"].item()
+    assert found.metrics["ic"] is not None
+    traded = set(desk.night(EVE).days(dt.date(2017, 1, 1)))
+    assert set(found.returns.filter(pl.col(DATE) >= dt.date(2017, 1, 1))[DATE]) < traded
+    assert found.rows > 20 * found.rank_ic.days  # more than New York's shares are forecast
+
+
 def test_the_summary_and_the_report_say_how_each_market_stands(desk: Desk) -> None:
     holiday = desk.nights[CLOSED_IN_SAO_PAULO]
     assert [(market, horizon, len(symbols)) for market, horizon, symbols in holiday.tops] == [
@@ -215,6 +226,7 @@ def test_a_symbol_in_two_markets_stops_the_night_before_anything_is_stored(
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.proof)])
+@pytest.mark.chaos
 def test_a_desk_killed_between_its_markets_and_after_ends_in_the_same_state(
     engine: str, desk: Desk, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_one_that_runs_already_is_left_alone(home: Path) -> None:
     assert "only one night of a date may run" in state.message
 
 
+@pytest.mark.chaos
 def test_killed_at_every_point_in_turn_it_ends_in_the_same_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ STAGES = (
     "panel",
     "features",
     "mature",
+    "weigh",
+    "drift",
     "decide-training",
     "propose",
     "promote",

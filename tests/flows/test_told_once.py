@@ -12,6 +12,7 @@ from receivers import web_server
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.chaos
 def test_a_night_that_fails_on_the_records_of_a_desk_is_told_once(tmp_path: Path) -> None:
     with web_server() as web, prefect_server(tmp_path, NIGHTDESK_ALERTS__URLS=json.dumps([web.webhook])) as server:
         server.line.run("alerts", "--register")

@@ -14,15 +14,17 @@ from scipy import stats
 from nightdesk.errors import BadInput
 from nightdesk.monitoring.drift import (
     BINS,
+    PATIENCE,
+    REST,
     WINDOW,
     DriftReference,
     DriftVerdict,
     NightCounts,
-    asks_for_training,
     bin_edges,
     drift_reference,
     judge_drift,
     night_counts,
+    stays_gross,
 )
 
 CLEAN = frame(nights(0, 504))
@@ -87,13 +89,11 @@ def test_figures_equal_scipy_on_the_bins(reference: DriftReference) -> None:
 
 
 def test_a_clean_year_asks_for_one_training_at_most(reference: DriftReference) -> None:
-    days = calendar(252)
     counts = night_counts(frame(nights(4, 252)), NAMES, reference.edges).counts
-    asked: list[dt.date] = []
-    for end in range(WINDOW, 253):
-        verdict = judge_drift(reference, NightCounts((), counts[end - WINDOW : end]))
-        if asks_for_training(verdict, asked[-1] if asked else None, days[:end]):
-            asked.append(days[end - 1])
+    asked: list[int] = []
+    for end in range(WINDOW + PATIENCE - 1, 253):
+        if stays_gross(reference, NightCounts((), counts[:end])) and (not asked or end - asked[-1] >= REST):
+            asked.append(end)
     assert len(asked) <= 1
 
 
@@ -152,16 +152,21 @@ def test_a_feature_that_never_moved_is_watched_too() -> None:
     assert (same["drifted"], other["drifted"]) == (False, True)
 
 
-def test_drift_asks_for_a_training_once_in_twenty_days(reference: DriftReference) -> None:
-    values = nights(32, WINDOW)
-    values[:, :, :4] += 3.0
-    gross, calm = judged(reference, values), judged(reference, nights(33, WINDOW))
-    days = calendar(40)
-    assert asks_for_training(gross, None, days)
-    assert asks_for_training(gross, days[19], days)
-    assert not asks_for_training(gross, days[20], days)
-    assert not asks_for_training(calm, None, days)
-    assert calm.reasons == ("none of 20 features drifted over 15 nights",)
+def test_only_what_is_gross_for_seven_nights_stays_so(reference: DriftReference) -> None:
+    values = nights(32, 40)
+    values[20:, :, :4] += 3.0
+
+    def counted(last: int) -> NightCounts:
+        return night_counts(frame(values[:last]), NAMES, reference.edges)
+
+    gross = [judge_drift(reference, counted(last)).gross for last in range(WINDOW, 41)]
+    first = gross.index(True) + WINDOW
+    assert all(gross[first - WINDOW :])
+    assert 20 < first <= 25
+    stays = [stays_gross(reference, counted(last)) for last in range(WINDOW + PATIENCE - 1, 41)]
+    assert stays.index(True) + WINDOW + PATIENCE - 1 == first + PATIENCE - 1
+    with pytest.raises(BadInput, match="drift is judged on 15 nights"):
+        stays_gross(reference, NightCounts((), counted(40).counts[-20:]))
 
 
 def test_refuses_what_breaks_a_rule(reference: DriftReference) -> None:

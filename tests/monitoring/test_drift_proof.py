@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,16 @@ from scipy.stats import beta
 
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.monitoring.drift import (
+    PATIENCE,
+    REST,
     WINDOW,
+    DriftReference,
     NightCounts,
-    asks_for_training,
     bin_edges,
     drift_reference,
     judge_drift,
     night_counts,
+    stays_gross,
 )
 from nightdesk.quality.bars import check_bars
 from nightdesk.sessions import trading_days
@@ -71,19 +73,19 @@ def blocks(random: np.random.Generator, nights: int) -> tuple[np.ndarray, np.nda
     return reference, year[: YEAR + WINDOW]
 
 
-def trainings(reference: object, counts: np.ndarray) -> int:
-    days = [dt.date(2000, 1, 1) + dt.timedelta(days=night) for night in range(len(counts))]
-    asked: list[dt.date] = []
+def trainings(reference: DriftReference, counts: np.ndarray) -> int:
+    """How often a year asks for a training: gross for seven nights together, and no training in 20 nights before."""
+    asked, gross, last = 0, 0, -REST
     for end in range(WINDOW, len(counts) + 1):
-        verdict = judge_drift(reference, NightCounts((), counts[end - WINDOW : end]))
-        if asks_for_training(verdict, asked[-1] if asked else None, days[:end]):
-            asked.append(days[end - 1])
-    return len(asked)
+        gross = gross + 1 if judge_drift(reference, NightCounts((), counts[end - WINDOW : end])).gross else 0
+        if gross >= PATIENCE and end - last >= REST:
+            asked, last = asked + 1, end
+    return asked
 
 
-def found_within(reference: object, counts: np.ndarray, begun: int, nights: int = 20) -> bool:
-    ends = range(begun + 1, begun + nights + 1)
-    return any(judge_drift(reference, NightCounts((), counts[end - WINDOW : end])).gross for end in ends)
+def found_within(reference: DriftReference, counts: np.ndarray, begun: int, nights: int = 20) -> bool:
+    ends = range(begun + PATIENCE, begun + nights + 1)
+    return any(stays_gross(reference, NightCounts((), counts[:end])) for end in ends)
 
 
 def test_false_alarms_and_breaks_found(history: History) -> None:
@@ -95,7 +97,7 @@ def test_false_alarms_and_breaks_found(history: History) -> None:
         reference = drift_reference(history.names, history.edges, NightCounts((), history.clean[learned]))
         alarms.append(trainings(reference, history.clean[year]))
         which, signs = random.choice(len(history.names), broken, replace=False), random.choice([-1.0, 1.0], broken)
-        begun = int(random.integers(WINDOW, YEAR - 20))
+        begun = int(random.integers(WINDOW + PATIENCE, YEAR - 20))
         for size in found:
             counts = history.clean[year].copy()
             for feature, sign in zip(which, signs, strict=True):

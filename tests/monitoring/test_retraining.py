@@ -39,3 +39,20 @@ def test_age_is_counted_in_trading_days(age: int, train: bool) -> None:
 def test_the_horizon_trained_longest_ago_decides() -> None:
     assert not decide("auto", {5: LAST, 20: DAYS[-5]}).train
     assert decide("auto", {5: LAST, 20: DAYS[-6]}).train
+
+
+@pytest.mark.parametrize(("age", "train"), [(19, False), (20, True)])
+def test_an_alarm_asks_for_a_training_once_in_twenty_days(age: int, train: bool) -> None:
+    days = trading_days("XNYS", dt.date(2017, 1, 3), LAST)
+    alarms = ["inputs drifted", "the relation broke"]
+    decision = decide_training("auto", {5: days[-1 - age], 20: days[0]}, days, 60, (), alarms)
+    assert decision.train is train
+    assert decision.reason.startswith("inputs drifted; the relation broke; the last training is ")
+    assert ("an alarm asks for none before it is 20" in decision.reason) is not train
+    assert not decide_training("auto", {5: days[-1 - age]}, days, 60).train
+    assert not decide_training("never", {5: days[-1 - age]}, days, 60, (), alarms).train
+
+
+def test_a_training_that_is_due_anyway_tells_of_the_alarm_too() -> None:
+    decision = decide_training("auto", {5: DAYS[-6]}, DAYS, 5, (), ["inputs drifted"])
+    assert decision == TrainingDecision(True, "inputs drifted; the last training is 5 trading days old (schedule: 5)")

@@ -131,6 +131,7 @@ def test_an_unknown_source_is_answered_with_the_known_ones() -> None:
         {"training": {"first_train": 100, "seed": 1}},
         {"training": {"first_train": 100, "folds": 3}},
         {"training": {"first_train": 101}},
+        {"evaluation": {"sealed_from": dt.date(2100, 1, 4)}},
     ],
     ids=str,
 )

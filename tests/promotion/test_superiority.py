@@ -52,6 +52,7 @@ def test_the_fifth_test_of_a_year_waits_for_the_next() -> None:
     starts = [dt.date(2020, month, 1) for month in (1, 2, 3, 4)]
     assert next_share(starts, dt.date(2020, 12, 31)) is None
     assert next_share(starts, dt.date(2021, 1, 1)) == SHARES[0] == 0.0125
+    assert next_share(starts, dt.date(2021, 1, 1), horizons=3) * 4 * 3 == pytest.approx(0.05)
     with pytest.raises(BadDate, match="must have started by 2020-02-01"):
         next_share(starts, dt.date(2020, 2, 1))
 

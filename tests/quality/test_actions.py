@@ -9,9 +9,11 @@ import pytest
 from apple_samples import SPLIT_2014, apple_actions, apple_bars
 
 from nightdesk.errors import DataRefused
-from nightdesk.quality.actions import action_findings
 from nightdesk.quality.bars import check_bars
+from nightdesk.quality.finding import Finding
 from nightdesk.quality.gate import refuse_unless_accepted
+from nightdesk.quality.table_checks import table_findings
+from nightdesk.quality.table_suites import actions_suite
 from nightdesk.tables import CORPORATE_ACTIONS, DATE, DIVIDEND, EX_DATE, KIND, SPLIT, SYMBOL, VALUE
 
 DAY = dt.date(2014, 6, 9)
@@ -19,6 +21,10 @@ AROUND = apple_bars().filter(pl.col(DATE).is_between(dt.date(2014, 1, 2), dt.dat
 DAYS = AROUND[DATE].to_list()
 
 Row = tuple[str | None, dt.date | None, str | None, float | None]
+
+
+def action_findings(given: pl.DataFrame) -> tuple[Finding, ...]:
+    return table_findings(actions_suite(), given)
 
 
 def actions(*rows: Row) -> pl.DataFrame:
@@ -63,7 +69,8 @@ def test_other_columns_are_refused() -> None:
 
 @pytest.mark.parametrize("bars", [AROUND, AROUND.clear()])
 def test_a_batch_with_such_an_action_is_refused_whatever_its_bars(bars: pl.DataFrame) -> None:
-    verdict = check_bars(bars, DAYS if bars.height else [], actions=actions(("AAPL", DAY, SPLIT, 0.0)))
+    wrong = actions(("AAPL", DAY, SPLIT, 0.0))
+    verdict = check_bars(bars, DAYS if bars.height else [], actions=wrong, beside=action_findings(wrong))
     with pytest.raises(DataRefused, match=r"action_value AAPL 2014-06-09: split of 0\.0"):
         refuse_unless_accepted(verdict)
 

@@ -8,7 +8,8 @@ import math
 import polars as pl
 
 from nightdesk.quality.coverage import COVERAGE
-from nightdesk.report.quality import BarsQuality, MembershipQuality
+from nightdesk.quality.finding import Finding
+from nightdesk.report.quality import BarsQuality, MembershipQuality, RuleCount, TableQuality
 
 DAYS = [dt.date(2015, 1, 1) + dt.timedelta(days=number) for number in range(200)]
 FINDINGS = {
@@ -91,4 +92,29 @@ def members(text: str = "") -> MembershipQuality:
         9,
         pl.DataFrame(without, schema=["symbol", "name", "sector", "first", "last"], orient="row"),
         pl.DataFrame([(f"A-B{text}", "A.B", "spelling")], schema=["alias", "symbol", "kind"], orient="row"),
+    )
+
+
+def beside(page: str, text: str = "") -> TableQuality:
+    """A table beside the bars with two rows that break a rule."""
+    rows = [(DAYS[0], f"AAA{text}", 1234, None), (DAYS[1], "BBB", 5, "some")]
+    return TableQuality(
+        page,
+        f"sample{text}",
+        DAYS[199],
+        12_345,
+        DAYS[0],
+        DAYS[199],
+        dt.datetime(2015, 7, 20, 21, tzinfo=dt.UTC),
+        7,
+        f"The newest is of yesterday.{text}",
+        (
+            RuleCount("value", f"it must be a number{text}", 12_345, 2, refuses=True),
+            RuleCount("twice", "it must be there once", 12_345, 0, refuses=False),
+        ),
+        (Finding("value", "batch", f"AAA{text}", DAYS[1], f"inf, and 1 more{text}", "it must be a number", 2),),
+        (
+            (f"kinds{text}", pl.DataFrame(rows, schema=["day", "name", "rows", "odd"], orient="row")),
+            ("of nothing", pl.DataFrame(schema={"day": pl.Date})),
+        ),
     )

@@ -10,6 +10,7 @@ from page_reader import Page
 from report_samples import AS_OF, FRAMES, HORIZONS, matured, minimal, quarantined, ranking, rich
 
 from nightdesk.errors import UnknownName
+from nightdesk.evaluation.sight import SIGHT
 from nightdesk.report.contents import ServedModel, Survivorship
 from nightdesk.report.page import render
 
@@ -18,6 +19,7 @@ HEADINGS = [
     "The ranking",
     "How far to trust it",
     "What came of earlier forecasts",
+    "Drift, and how the models hold up",
     "The data",
     "The features",
 ]
@@ -225,3 +227,18 @@ def test_unknown_words_are_refused() -> None:
         render(rich(status="done"))
     with pytest.raises(UnknownName, match="price basis must be one of 3 known ones, got 'guessed'"):
         render(rich(price_basis="guessed"))
+
+
+def test_what_a_gate_can_see_and_who_broke_the_seal_is_told() -> None:
+    rows = [
+        (5, "ridge", "lightgbm", 597, 0.122, 0.57, 205.4, 0.0475),
+        (60, "ridge", "flat", 90, 0.1, None, None, float("inf")),
+    ]
+    told = Page(render(rich(sight=pl.DataFrame(rows, schema=SIGHT, orient="row"), openings=("me <b>, why: 'so'",))))
+    assert ["5 days", "ridge less lightgbm", "597", "205", "0.122", "+0.57", "0.048"] in told.rows
+    assert ["60 days", "ridge less flat", "90", "undefined", "0.100", "undefined", "none up to 0.4"] in told.rows
+    assert "The sealed stretch was opened" in told.text
+    assert "me <b>, why: 'so'" in told.text
+    assert "me <b>, why" in Page(render(minimal(openings=("me <b>, why",)))).text
+    for silent in ("What a gate can see", "sealed"):
+        assert silent not in Page(render(rich())).text

@@ -52,7 +52,7 @@ def test_opens_whole_and_quiet(browser: Any, tmp_path: Path, width: int, made: N
     for details in page.locator("details").all():
         details.evaluate("one => one.open = true")
 
-    assert page.locator("h1, h2").count() == 6
+    assert page.locator("h1, h2").count() == 7
     assert all(heading.is_visible() for heading in page.locator("h1, h2").all())
     boxes = [picture.bounding_box() for picture in page.locator("svg").all()]
     assert len(boxes) == pictures

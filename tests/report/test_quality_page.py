@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import started_browser
 from page_reader import Page
-from quality_samples import DAYS, bare, members, rich
+from quality_samples import DAYS, bare, beside, members, rich
 
 from nightdesk.report.course import course
-from nightdesk.report.quality import LISTED, render_bars, render_membership
+from nightdesk.report.quality import LISTED, TITLES, render_bars, render_table
 from nightdesk.report.write import write_page
 
+PAGES = tuple(TITLES)
 HOSTILE = "<b>&\"'<script>$x_1$</script></svg>-->"
 
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return Page(render_bars(rich(), with_membership=True))
+    return Page(render_bars(rich(), PAGES))
 
 
 def test_every_finding_stands_there_in_words(page: Page) -> None:
@@ -56,12 +58,12 @@ def test_a_flood_of_one_kind_is_cut_and_the_page_says_so(page: Page) -> None:
 
 
 def test_the_most_certain_comes_first() -> None:
-    html = render_bars(rich(), with_membership=False)
+    html = render_bars(rich())
     assert html.index("SPLIT") < html.index("FLAT")
 
 
 def test_a_page_of_nothing_says_so() -> None:
-    page = Page(render_bars(bare(), with_membership=False))
+    page = Page(render_bars(bare()))
     assert "Nothing was found." in page.text
     assert "No row ever came into quarantine." in page.text
     assert "svg" not in page.tags
@@ -69,7 +71,7 @@ def test_a_page_of_nothing_says_so() -> None:
 
 
 def test_members_without_bars_are_named() -> None:
-    page = Page(render_membership(members()))
+    page = Page(render_table(beside("membership"), PAGES, members()))
     assert "2 of 9 symbols that were members of SP500 at some time have no bars at all" in page.text
     assert "As the lists spell them it is 3 of 10; 1 aliases were joined." in page.text
     assert ["GONE", "Gone, Inc.", "–", "2015-01-01", "2015-01-06"] in page.rows
@@ -77,19 +79,43 @@ def test_members_without_bars_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "html", [render_bars(rich(HOSTILE), with_membership=True), render_membership(members(HOSTILE))]
+    "html", [render_bars(rich(HOSTILE), PAGES), render_table(beside("membership", HOSTILE), PAGES, members(HOSTILE))]
 )
 def test_text_from_outside_is_escaped_and_nothing_is_fetched(html: str) -> None:
     page = Page(html)
     assert {"script", "b", "iframe", "img", "link"} & set(page.tags) <= {"b"}
     assert HOSTILE in page.text or HOSTILE in "".join(page.words)
     links = {value for _, name, value in page.attributes if name in ("src", "href", "xlink:href", "action")}
-    assert links <= {"bars.html", "membership.html"}
+    assert links <= {f"{page}.html" for page in PAGES}
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", html)
 
 
+@pytest.mark.parametrize("name", PAGES[1:])
+def test_a_table_beside_the_bars_says_what_was_checked_and_how_far_it_reaches(name: str) -> None:
+    page = Page(render_table(beside(name), PAGES))
+    assert page.headings == [
+        f"Quality of the {TITLES[name]}",
+        "What was checked",
+        "What was found",
+        "Coverage and freshness",
+    ]
+    assert "12,345 rows from 2015-01-01 to 2015-07-19. The newest is of yesterday." in page.text
+    assert "is known since 2015-07-20 21:00 UTC; 7 versions were restated" in page.text
+    assert ["value", "12,345", "2", "refuses", "it must be a number"] in page.rows
+    assert ["twice", "12,345", "0", "is noted", "it must be there once"] in page.rows
+    assert ["value", "AAA", "2015-01-02", "inf, and 1 more"] in page.rows
+    assert ["2015-01-01", "AAA", "1,234", "–"] in page.rows
+    links = {value for _, attribute, value in page.attributes if attribute == "href"}
+    assert links == {f"{other}.html" for other in PAGES if other != name}
+
+
+def test_a_table_that_holds_every_rule_says_so() -> None:
+    page = Page(render_table(replace(beside("factors"), findings=()), ("bars", "factors")))
+    assert "Nothing: every row holds every rule." in page.text
+
+
 def test_the_same_record_gives_the_same_bytes() -> None:
-    assert render_bars(rich(), with_membership=True) == render_bars(rich(), with_membership=True)
+    assert render_bars(rich(), PAGES) == render_bars(rich(), PAGES)
 
 
 def test_a_course_marks_its_day_and_leaves_out_what_is_no_price() -> None:
@@ -122,8 +148,10 @@ def browser() -> Iterator[Any]:
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
 def test_opens_whole_and_quiet(browser: Any, tmp_path: Path, width: int) -> None:
-    write_page(tmp_path / "bars.html", render_bars(rich(), with_membership=True))
-    write_page(tmp_path / "membership.html", render_membership(members()))
+    write_page(tmp_path / "bars.html", render_bars(rich(), PAGES))
+    for name in PAGES[1:]:
+        audit = members() if name == "membership" else None
+        write_page(tmp_path / f"{name}.html", render_table(beside(name), PAGES, audit))
     asked: list[str] = []
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": width, "height": 900})
@@ -138,9 +166,11 @@ def test_opens_whole_and_quiet(browser: Any, tmp_path: Path, width: int) -> None
     assert all(box and box["width"] > 250 and box["height"] > 90 for box in boxes)
     assert all(mark.is_visible() for mark in page.locator("svg circle").all())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_text("members of the index").click()
-    page.wait_for_url("**/membership.html")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in PAGES[1:]:
+        page.get_by_role("link", name=TITLES[name]).click()
+        page.wait_for_url(f"**/{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("h1").inner_text() == f"Quality of the {TITLES[name]}"
     page.close()
     assert [url for url in asked if not url.startswith("file://")] == []
     assert complaints == []

@@ -83,8 +83,8 @@ def test_sharpe_sortino_and_icir_by_hand() -> None:
     assert metrics.sharpe(returns, annual_days=365) == pytest.approx(mean / deviation * math.sqrt(365))
     downside = math.sqrt((0.01**2 + 0.02**2) / 4)
     assert metrics.sortino(returns) == pytest.approx(mean / downside * math.sqrt(252))
-    assert metrics.rank_icir(returns) == pytest.approx(mean / deviation)
-    assert metrics.sharpe([0.01, 0.01, 0.01]) is metrics.sharpe([0.01]) is metrics.rank_icir([]) is None
+    assert metrics.icir(returns) == pytest.approx(mean / deviation)
+    assert metrics.sharpe([0.01, 0.01, 0.01]) is metrics.sharpe([0.01]) is metrics.icir([]) is None
     assert metrics.sortino([0.01, 0.0]) is None
 
 

@@ -154,11 +154,6 @@ WRONG: dict[str, tuple[str, bytes | str, str]] = {
         replaced("members", "2014-01-02", "2.0140102E+07"),
         r"a date must be written as YYYY-MM-DD, got '2.0140102E\+07' in line 4 of a.csv",
     ),
-    "members, a symbol twice": (
-        "members",
-        replaced("members", "2014-01-02", "2013-01-02"),
-        "a member of a list must stand once, got 2013-01-02 AAA again in line 4 of a.csv: remove the one that is wrong",
-    ),
     "members, no symbol": (
         "members",
         replaced("members", "BRK-B", " "),
@@ -185,11 +180,6 @@ WRONG: dict[str, tuple[str, bytes | str, str]] = {
         replaced("fundamentals", "12/31/2013", "31/12/2013"),
         "a date must be written as %m/%d/%Y, got '31/12/2013' in line 3 of a.csv: mend it, or set date_format",
     ),
-    "fundamentals, a period twice": (
-        "fundamentals",
-        replaced("fundamentals", "BBB,12/31/2013", "AAA,09/28/2013"),
-        "a period of a symbol must stand once, got AAA 2013-09-28 again in line 3 of a.csv",
-    ),
     "fundamentals, thousands in quotes": (
         "fundamentals",
         replaced("fundamentals", "1.71E+11", '"171,000,000,000"'),
@@ -204,11 +194,6 @@ WRONG: dict[str, tuple[str, bytes | str, str]] = {
         "fundamentals",
         replaced("fundamentals", "1.71E+11", "1.71E+"),
         r"a value must be a number with decimal sign '.', got '1.71E\+' under 'Total Revenue' in line 2 of a.csv",
-    ),
-    "fundamentals, filed before the period's end": (
-        "fundamentals",
-        "symbol,period_end,filed,x\nAAA,12/31/2013,12/30/2013,1\n",
-        "filed after its period's end, got 2013-12-30 for 2013-12-31 in line 2 of a.csv",
     ),
     "factors, no header": (
         "factors",
@@ -234,11 +219,6 @@ WRONG: dict[str, tuple[str, bytes | str, str]] = {
         "factors",
         replaced("factors", "20240104", "20240132"),
         "a date must be written as %Y%m%d, got '20240132' in line 8 of a.csv",
-    ),
-    "factors, a day twice": (
-        "factors",
-        replaced("factors", "20240104", "20240103"),
-        "a day must stand once, got 2024-01-03 again in line 8 of a.csv",
     ),
     "factors, two tables": (
         "factors",

@@ -10,7 +10,16 @@ import pytest
 from polars.testing import assert_frame_equal
 from store_samples import DAYS, bars
 
-from nightdesk.store.features import FeatureTable, day_chain, missing_days, read_features, write_index, write_part
+from nightdesk.store.features import (
+    FeatureTable,
+    _read,
+    day_chain,
+    missing_days,
+    read_features,
+    remove_parts,
+    write_index,
+    write_part,
+)
 
 BARS = bars({(symbol, day): (day.day + 0.5, 1.0) for symbol in ("AAA", "BBB") for day in DAYS[:4]})
 
@@ -117,3 +126,20 @@ def test_a_table_is_named_by_its_bars_and_its_version(tmp_path: Path) -> None:
     table = build(tmp_path / "a", BARS)
     assert build(tmp_path / "b", BARS).content == table.content
     assert build(tmp_path / "a", BARS, "v2").content != table.content
+
+
+def test_a_removed_part_takes_what_leads_to_it_along_and_nothing_else(tmp_path: Path) -> None:
+    kept, other = build(tmp_path, BARS), build(tmp_path, BARS, "v2")
+    both = write_index(tmp_path, "v3", day_chain(BARS).with_columns(parts=pl.lit("v1,v2")))
+    before = read_features(kept)
+    stood = files(tmp_path)
+    remove_parts(tmp_path, {"v2"})
+    assert not {Path(one.path).exists() for one in (other, both)} - {False}
+    gone = set(stood) - set(files(tmp_path))
+    assert {name for name in stood if "v2" in name} < gone
+    assert gone - {name for name in stood if "v2" in name} == {str(Path(both.path).relative_to(tmp_path))}
+    assert not (tmp_path / "v2").exists()
+    _read.cache_clear()
+    assert read_features(kept).equals(before)
+    remove_parts(tmp_path, {"v2"})
+    assert build(tmp_path, BARS, "v2") == other

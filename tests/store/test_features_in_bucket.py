@@ -22,7 +22,15 @@ from nightdesk.errors import BadSetting, NothingThere, StoreBusy
 from nightdesk.operations.doctor import examine
 from nightdesk.settings import Settings
 from nightdesk.store import features, objects
-from nightdesk.store.features import FeatureTable, day_chain, missing_days, read_features, write_index, write_part
+from nightdesk.store.features import (
+    FeatureTable,
+    day_chain,
+    missing_days,
+    read_features,
+    remove_parts,
+    write_index,
+    write_part,
+)
 
 pytestmark = pytest.mark.server
 
@@ -207,3 +215,14 @@ def free_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
+
+
+def test_a_removed_part_is_gone_from_the_bucket_and_nothing_else(bucket: Any) -> None:
+    kept = build(ROOT, BARS)
+    build(ROOT, BARS, "v2")
+    write_index(ROOT, "v3", day_chain(BARS).with_columns(parts=pl.lit("v1,v2")))
+    remove_parts(ROOT, {"v2"})
+    left = {one.key for one in bucket.objects.all()}
+    assert not [key for key in left if "v2" in key or "v3" in key]
+    features._read.cache_clear()
+    assert read_features(kept).height == BARS.height

@@ -11,6 +11,7 @@ import polars as pl
 
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.trading_panel import TradingPanel
+from nightdesk.scoring.checks import check_horizon
 from nightdesk.scoring.metrics import EQUITY_DAYS, max_drawdown, sharpe
 from nightdesk.scoring.observed import FloatArray
 from nightdesk.scoring.rank_ic import MIN_SYMBOLS
@@ -185,6 +186,39 @@ def decile_weights(scores: FloatArray, share: float = 0.1) -> FloatArray:
         weights: FloatArray = best / best.sum(axis=1, keepdims=True) - worst / worst.sum(axis=1, keepdims=True)
     weights[(known < MIN_SYMBOLS) | (count < 1)] = np.nan
     return weights
+
+
+def staggered(weights: FloatArray, horizon: int) -> FloatArray:
+    """Hold each decision for `horizon` days: the mean of the newest decisions (Jegadeesh & Titman 1993).
+
+    A forecast over h days speaks of h days: traded so, each decision earns what its own label says, and a day turns
+    over about an h-th of the portfolio.
+
+    Parameters
+    ----------
+    weights
+        As `decile_weights` gives them: a row of NaN is a day without a decision.
+    horizon
+        Trading days held, 1 to 60.
+
+    Returns
+    -------
+    Shape of `weights`; a day without a decision of its own stays a row of NaN, and places no order.
+
+    Raises
+    ------
+    BadInput
+        The horizon breaks its rule.
+    """
+    check_horizon(horizon)
+    decided: BoolArray = np.logical_not(np.logical_or.reduce(np.isnan(weights), axis=1))
+    known: FloatArray = np.where(decided[:, None], weights, 0.0)
+    total, count = known.copy(), decided.astype(np.float64)
+    for back in range(1, min(horizon, len(weights))):
+        total[back:] += known[:-back]
+        count[back:] += decided[:-back]
+    held: FloatArray = np.where(decided[:, None], total / np.maximum(count, 1.0)[:, None], np.nan)
+    return held
 
 
 def _trade(

@@ -80,7 +80,9 @@ def probabilistic_sharpe(sharpe: float, rival: float, days: int, skewness: float
     return float(stats.norm.cdf((sharpe - rival) * math.sqrt(days - 1) / math.sqrt(spread)))
 
 
-def deflated_sharpe(returns: Values, trial_sharpes: Values, trials: int | None = None) -> DeflatedSharpe:
+def deflated_sharpe(
+    returns: Values, trial_sharpes: Values, trials: int | None = None, *, by_luck: bool = False
+) -> DeflatedSharpe:
     """Judge the best trial of a study by its daily returns, deflated for all that were tried.
 
     Parameters
@@ -91,6 +93,9 @@ def deflated_sharpe(returns: Values, trial_sharpes: Values, trials: int | None =
         Sharpe ratio of one day of every trial whose returns are known, the best among them.
     trials
         Trials in all, those that were stopped or looked at only included; by default as many as `trial_sharpes`.
+    by_luck
+        Take the trials' Sharpe ratios to vary at least as those of skill-less trials do over as many days, by
+        1 / (days - 1): for trials of which few Sharpe ratios are known, or that are all alike.
 
     Raises
     ------
@@ -101,8 +106,9 @@ def deflated_sharpe(returns: Values, trial_sharpes: Values, trials: int | None =
     count = len(tried) if trials is None else trials
     if count < max(1, len(tried)) or not len(tried):
         raise BadInput(f"trials must count every Sharpe ratio given, got {count} for {len(tried)}: count every look")
-    expected = expected_best_sharpe(float(tried.var(ddof=1)) if len(tried) > 1 else 0.0, count)
     days = len(known)
+    least = 1.0 / (days - 1) if by_luck and days > 1 else 0.0
+    expected = expected_best_sharpe(max(least, float(tried.var(ddof=1)) if len(tried) > 1 else 0.0), count)
     if days < 2 or known.min() == known.max():
         return DeflatedSharpe(None, None, expected, None, count, days)
     sharpe = float(known.mean() / known.std(ddof=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,19 @@ class TradingPanel:
     volatility: FloatArray
     traded: FloatArray
     gone: npt.NDArray[np.bool_]
+
+    def between(self, first: dt.date, last: dt.date) -> TradingPanel:
+        """The days from `first` to `last`, both included, as far as the panel has them."""
+        rows = slice(bisect.bisect_left(self.days, first), bisect.bisect_right(self.days, last))
+        return TradingPanel(
+            self.days[rows],
+            self.symbols,
+            self.fills[rows],
+            self.marks[rows],
+            self.volatility[rows],
+            self.traded[rows],
+            self.gone[rows],
+        )
 
     def wide(self, frame: pl.DataFrame, column: str) -> FloatArray:
         """Spread `column` of a frame of symbol and date over the panel's days and symbols; NaN where it has no row.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import polars as pl
 
 from nightdesk.evaluation.splits import Fold, purged_walk_forward
 from nightdesk.models import family
 from nightdesk.models.baselines import ranked
-from nightdesk.models.recipe import Fitted, Recipe
+from nightdesk.models.recipe import Fitted, Matrix, Recipe, Training, Vector
 from nightdesk.models.training_set import feature_columns, to_matrix, training_set
 from nightdesk.scoring.rank_ic import daily_rank_ic, rank_ic_within_markets
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
@@ -19,7 +20,10 @@ from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBO
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How models are fitted and tested: trading days in order up to the as-of day, test blocks, and their budget."""
+    """How models are fitted and tested: trading days in order up to the as-of day, test blocks, and their budget.
+
+    From `sealed_from` on nothing is tested, nor on a day whose label ends there; a fit for serving learns from all.
+    """
 
     days: tuple[dt.date, ...]
     horizon: int
@@ -28,10 +32,16 @@ class Plan:
     every: int
     seed: int
     threads: int
+    sealed_from: dt.date | None = None
 
     def blocks(self) -> list[Fold]:
         """The purged walk-forward blocks."""
-        return purged_walk_forward(self.days, self.horizon, self.folds, self.first_train)
+        return purged_walk_forward(open_days(self.days, self.sealed_from), self.horizon, self.folds, self.first_train)
+
+
+def open_days(days: Sequence[dt.date], sealed_from: dt.date | None) -> Sequence[dt.date]:
+    """The days before `sealed_from`; all where nothing is sealed."""
+    return days if sealed_from is None else [day for day in days if day < sealed_from]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,26 @@ class FoldFit:
     test_last: dt.date
     rows: int
     rank_ic: float | None
+
+
+class Scorer(Protocol):
+    """What a fit gives: it scores rows (rows, columns; NaN where missing), more is better."""
+
+    def predict(self, features: Matrix) -> Vector:
+        """Score each row."""
+
+
+Fit: TypeAlias = Callable[[Training, int, int], Scorer]
+"""Fits on training rows with a seed and a number of threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFold:
+    """A test block, what was fitted on its past, and on how many rows."""
+
+    fold: Fold
+    fitted: Scorer
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +91,9 @@ class WalkForward:
 
 def fit_recipe(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, plan: Plan) -> tuple[Fitted, int]:
     """Fit `recipe` on every `plan.every`-th trading day whose label has matured; returns the model and its rows."""
-    return _fit(features, labels, recipe, plan, plan.days, plan.days[-1])
+    columns = feature_columns(features, recipe.features)
+    training = _training(features, labels, columns, plan, plan.days, plan.days[-1])
+    return fit_of(recipe)(training, plan.seed, plan.threads), len(training.target)
 
 
 def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, plan: Plan) -> WalkForward:
@@ -75,46 +107,80 @@ def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, p
         As `labels.forward.forward_returns` gives them, `plan.horizon` among the horizons.
     """
     fits, scored, met = [], [], []
-    for fold in plan.blocks():
-        fitted, rows = _fit(features, labels, recipe, plan, fold.train_days, fold.test_days[0])
-        test = features.filter(pl.col(DATE).is_between(fold.test_days[0], fold.test_days[-1]))
-        score = fitted.predict(to_matrix(test, feature_columns(features, recipe.features)))
-        met.append(_met(test.select(SYMBOL, DATE, pl.Series(SCORE, score)), labels, plan.horizon))
+    columns = feature_columns(features, recipe.features)
+    for one in fitted_folds(features, labels, columns, fit_of(recipe), plan):
+        test = rows_tested(features, one.fold)
+        met.append(met_by(said_of(test, one.fitted.predict(to_matrix(test, columns))), labels, plan))
         daily = rank_ic_within_markets(met[-1])
-        fits.append(_fold_fit(fold, rows, daily))
+        fits.append(_fold_fit(one.fold, one.rows, daily))
         scored.append(daily)
     return WalkForward(pl.concat(scored), tuple(fits), _by_market(pl.concat(met)))
 
 
 def walk_forward_ranking(features: pl.DataFrame, labels: pl.DataFrame, name: str, plan: Plan) -> WalkForward:
     """Score the ranking baseline `name` on the same test days; it is not fitted."""
-    blocks = plan.blocks()
-    test = features.filter(pl.col(DATE).is_between(blocks[0].test_days[0], blocks[-1].test_days[-1]))
-    met = _met(ranked(name, test), labels, plan.horizon)
+    met = met_by(said_by_ranking(features, name, plan), labels, plan)
     return WalkForward(rank_ic_within_markets(met), (), _by_market(met))
 
 
-def _fit(
+def said_by_ranking(features: pl.DataFrame, name: str, plan: Plan) -> pl.DataFrame:
+    """What the ranking baseline `name` said on the test days: symbol, date, score."""
+    blocks = plan.blocks()
+    test = features.filter(pl.col(DATE).is_between(blocks[0].test_days[0], blocks[-1].test_days[-1]))
+    return ranked(name, test)
+
+
+def fit_of(recipe: Recipe) -> Callable[[Training, int, int], Fitted]:
+    """How `recipe` is fitted."""
+
+    def fit(training: Training, seed: int, threads: int) -> Fitted:
+        return family(recipe.family).fit(training, dict(recipe.parameters), seed, threads)
+
+    return fit
+
+
+def fitted_folds(
+    features: pl.DataFrame, labels: pl.DataFrame, columns: Sequence[str], fit: Fit, plan: Plan
+) -> Iterator[FittedFold]:
+    """Fit on the past of each test block, in order; arguments as of `walk_forward`, `columns` what is fitted on."""
+    for fold in plan.blocks():
+        training = _training(features, labels, columns, plan, fold.train_days, fold.test_days[0])
+        yield FittedFold(fold, fit(training, plan.seed, plan.threads), len(training.target))
+
+
+def rows_tested(features: pl.DataFrame, fold: Fold) -> pl.DataFrame:
+    """The rows of `features` that are forecast in `fold`."""
+    return features.filter(pl.col(DATE).is_between(fold.test_days[0], fold.test_days[-1]))
+
+
+def said_of(test: pl.DataFrame, scores: Vector) -> pl.DataFrame:
+    """Scores of the rows of `test`: symbol, date, score."""
+    return test.select(SYMBOL, DATE, pl.Series(SCORE, scores))
+
+
+def met_by(said: pl.DataFrame, labels: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """What was `said` (symbol, date, score) beside what came of it: forward_return, null where it has no price.
+
+    Of several markets with market too; sorted by date and symbol. What became known in a sealed stretch is left out.
+    """
+    among = [MARKET] if MARKET in labels.columns else []
+    if plan.sealed_from is not None:
+        labels = labels.filter(pl.col("known_date") < plan.sealed_from)
+    wanted = labels.filter(pl.col(HORIZON) == plan.horizon).select(SYMBOL, DATE, FORWARD_RETURN, *among)
+    return said.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
+
+
+def _training(
     features: pl.DataFrame,
     labels: pl.DataFrame,
-    recipe: Recipe,
+    columns: Sequence[str],
     plan: Plan,
     days: Sequence[dt.date],
     decided: dt.date,
-) -> tuple[Fitted, int]:
-    columns = feature_columns(features, recipe.features)
+) -> Training:
     # The exit of a symbol that has gone is settled days after the label's own exit day: purge by what was known.
     known = labels.filter(pl.col("known_date") <= decided)
-    training = training_set(features, known, plan.horizon, columns, days[:: plan.every])
-    fitted = family(recipe.family).fit(training, dict(recipe.parameters), plan.seed, plan.threads)
-    return fitted, len(training.target)
-
-
-def _met(scores: pl.DataFrame, labels: pl.DataFrame, horizon: int) -> pl.DataFrame:
-    """Scores beside what came of them."""
-    among = [MARKET] if MARKET in labels.columns else []
-    wanted = labels.filter(pl.col(HORIZON) == horizon).select(SYMBOL, DATE, FORWARD_RETURN, *among)
-    return scores.join(wanted, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
+    return training_set(features, known, plan.horizon, columns, days[:: plan.every])
 
 
 def _by_market(met: pl.DataFrame) -> pl.DataFrame | None:

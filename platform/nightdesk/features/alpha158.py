@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator
-from nightdesk.features.primitives import Runs, Values, lagged, ratio, window_deviation, window_mean
+from nightdesk.features.kernels import shared
+from nightdesk.features.primitives import Runs, Values, change, lagged, ratio, window_deviation, window_mean
 from nightdesk.features.rolling import (
     window_correlation,
     window_highest,
@@ -165,23 +166,22 @@ def highest_after_lowest(runs: Runs, high: Values, low: Values, window: int) -> 
 
 def close_with_volume(runs: Runs, close: Values, volume: Values, window: int) -> Values:
     """Correlation of the close with the logarithm of volume + 1."""
-    return window_correlation(runs, close, np.log(volume + 1.0), window)
+    return window_correlation(runs, close, _log_volume(runs, volume), window)
 
 
 def change_with_volume(runs: Runs, close: Values, volume: Values, window: int) -> Values:
     """Correlation of the close's growth with the logarithm of the volume's growth + 1."""
-    growth = ratio(volume, lagged(runs, volume, 1), 1.0)
-    return window_correlation(runs, close / lagged(runs, close, 1), np.log(growth + 1.0), window)
+    return window_correlation(runs, _growth(runs, close), _log_growth(runs, volume), window)
 
 
 def share_of_rises(runs: Runs, close: Values, window: int) -> Values:
     """Share of the window's bars that closed above the bar before."""
-    return window_mean(runs, np.maximum(_side(runs, close), 0.0), window)
+    return window_mean(runs, _risen(runs, close), window)
 
 
 def share_of_falls(runs: Runs, close: Values, window: int) -> Values:
     """Share of the window's bars that closed below the bar before."""
-    return window_mean(runs, np.maximum(-_side(runs, close), 0.0), window)
+    return window_mean(runs, _fallen(runs, close), window)
 
 
 def rises_less_falls(runs: Runs, close: Values, window: int) -> Values:
@@ -191,20 +191,17 @@ def rises_less_falls(runs: Runs, close: Values, window: int) -> Values:
 
 def gains(runs: Runs, values: Values, window: int) -> Values:
     """Sum of the window's increases over the sum of all its changes' sizes."""
-    change = values - lagged(runs, values, 1)
-    return _share(runs, np.maximum(change, 0.0), change, window)
+    return _share(runs, _increase(runs, values), values, window)
 
 
 def losses(runs: Runs, values: Values, window: int) -> Values:
     """Sum of the window's decreases over the sum of all its changes' sizes."""
-    change = values - lagged(runs, values, 1)
-    return _share(runs, np.maximum(-change, 0.0), change, window)
+    return _share(runs, _decrease(runs, values), values, window)
 
 
 def gains_less_losses(runs: Runs, values: Values, window: int) -> Values:
     """Increases minus decreases over the sum of all changes' sizes."""
-    change = values - lagged(runs, values, 1)
-    return _share(runs, change, change, window)
+    return _share(runs, change(runs, values), values, window)
 
 
 def mean_volume(runs: Runs, volume: Values, window: int) -> Values:
@@ -219,7 +216,7 @@ def deviation_of_volume(runs: Runs, volume: Values, window: int) -> Values:
 
 def weighted_volatility(runs: Runs, close: Values, volume: Values, window: int) -> Values:
     """Sample standard deviation over mean of the window's absolute returns times volume."""
-    flow = np.abs(close / lagged(runs, close, 1) - 1.0) * volume
+    flow = _flow(runs, close, volume)
     return ratio(window_deviation(runs, flow, window, 1), window_mean(runs, flow, window), 0.0)
 
 
@@ -228,12 +225,58 @@ def _over_traded(values: Values, volume: Values) -> Values:
     return ratio(values, np.where(np.isnan(values), np.nan, volume), 0.0)
 
 
+@shared
+def _growth(runs: Runs, close: Values) -> Values:
+    return close / lagged(runs, close, 1)
+
+
+@shared
+def _log_volume(_runs: Runs, volume: Values) -> Values:
+    return np.log(volume + 1.0)
+
+
+@shared
+def _log_growth(runs: Runs, volume: Values) -> Values:
+    return np.log(ratio(volume, lagged(runs, volume, 1), 1.0) + 1.0)
+
+
+@shared
+def _flow(runs: Runs, close: Values, volume: Values) -> Values:
+    return np.abs(_growth(runs, close) - 1.0) * volume
+
+
+@shared
 def _side(runs: Runs, close: Values) -> Values:
-    return np.sign(close - lagged(runs, close, 1))
+    return np.sign(change(runs, close))
 
 
-def _share(runs: Runs, part: Values, change: Values, window: int) -> Values:
-    return ratio(window_mean(runs, part, window), window_mean(runs, np.abs(change), window), 0.0)
+@shared
+def _risen(runs: Runs, close: Values) -> Values:
+    return np.maximum(_side(runs, close), 0.0)
+
+
+@shared
+def _fallen(runs: Runs, close: Values) -> Values:
+    return np.maximum(-_side(runs, close), 0.0)
+
+
+@shared
+def _increase(runs: Runs, values: Values) -> Values:
+    return np.maximum(change(runs, values), 0.0)
+
+
+@shared
+def _decrease(runs: Runs, values: Values) -> Values:
+    return np.maximum(-change(runs, values), 0.0)
+
+
+@shared
+def _size(runs: Runs, values: Values) -> Values:
+    return np.abs(change(runs, values))
+
+
+def _share(runs: Runs, part: Values, values: Values, window: int) -> Values:
+    return ratio(window_mean(runs, part, window), window_mean(runs, _size(runs, values), window), 0.0)
 
 
 def _bar(name: str, compute: Callable[..., Values], inputs: tuple[str, ...], expression: str) -> Indicator:

@@ -4,13 +4,18 @@ What is new is computed from the look-back alone, and its values are the full re
 before. For finite windows that follows from the features themselves. A recursive feature is computed afresh for each
 calendar year, from the look-back before that year's first day on: within its stated tolerance of all history, and the
 same in whatever order its days are built.
+
+A large build goes to disk on its way: symbols by symbols first, for what each symbol's own bars say, then dates by
+dates, for where that stands among the members of a date. The files are the same, byte for byte.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -30,6 +35,15 @@ from nightdesk.store.features import (
 )
 from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 
+CELLS: Final = 100_000_000
+"""Values of features in memory at once, four bytes each, before a build goes to disk on its way."""
+
+_SHORT: Final = (64, 128)
+"""Look-backs up to which features with finite windows are computed together for a few days."""
+
+_DAYS: Final = 10_000_000
+"""More days than any date is after 1970."""
+
 
 def build_features(
     root: Path | str,
@@ -37,6 +51,7 @@ def build_features(
     features: Sequence[Feature],
     members: pl.DataFrame | None = None,
     decided: pl.DataFrame | None = None,
+    scratch: Path | None = None,
 ) -> FeatureTable:
     """Bring the feature store at `root` (a folder, or s3://bucket/prefix) up to the last date of `bars`.
 
@@ -48,6 +63,9 @@ def build_features(
     Of several markets, `bars` have a column market, and `decided` (tables.DECIDED) says what each night decides on: a
     date is then a night's, and holds each market's features on its own newest day known that night, computed over its
     own trading days, and relative to its own symbols.
+
+    What a large build puts aside on its way lies in `scratch` (None: where the system has its temporary files) and is
+    gone at its end.
     """
     lists = members if any(isinstance(feature, CrossSection) for feature in features) else None
     chain = day_chain(bars, lists) if decided is None else _night_chain(bars, decided, lists)
@@ -57,11 +75,14 @@ def build_features(
     for names, days in lacking.items():
         new = [feature for feature in features if feature.name in names]
         part = version_of(new)
+        definitions = {one.name: wanted[one.name] for one in new}
         if decided is None:
-            matrix = matrix_of_days(bars, new, days, lists)
+            for matrix in matrices_of_days(bars, new, days, lists, scratch):
+                write_part(root, part, definitions, matrix, chain)
         else:
-            matrix = _matrix_of_nights(bars, new, decided.filter(pl.col(DATE).is_in(days)), lists)
-        write_part(root, part, {one.name: wanted[one.name] for one in new}, matrix, chain)
+            for some in _blocks(bars, days, len(new)):
+                matrix = _matrix_of_nights(bars, new, decided.filter(pl.col(DATE).is_in(some)), lists)
+                write_part(root, part, definitions, matrix, chain)
         for day in days:
             parts[day].append(part)
     write_definitions(root, version, wanted)
@@ -88,6 +109,63 @@ def _covered(
     return parts, lacking
 
 
+def matrices_of_days(
+    bars: pl.DataFrame,
+    features: Sequence[Feature],
+    days: Sequence[dt.date],
+    members: pl.DataFrame | None = None,
+    scratch: Path | None = None,
+) -> Iterator[pl.DataFrame]:
+    """As `matrix_of_days`, in frames of successive days, with no more than `CELLS` values or so in memory at once."""
+    own = list({one.name: one for one in map(_own, features)}.values())
+    blocks = _blocks(bars, days, len(features) + len(own))
+    if len(blocks) == 1:
+        yield matrix_of_days(bars, features, days, members)
+        return
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="features-", dir=scratch) as folder:
+        parts = _whole_symbols(bars, len(own))
+        for number, part in enumerate(parts):
+            made = matrix_of_days(bars[part], own, days)
+            for place, some in enumerate(blocks):
+                inside = made.filter(pl.col(DATE).is_between(some[0], some[-1]))
+                inside.write_ipc(Path(folder) / f"{place}-{number}.arrow", compression="lz4")
+        for place in range(len(blocks)):
+            files = [Path(folder) / f"{place}-{number}.arrow" for number in range(len(parts))]
+            chosen = pl.concat([pl.read_ipc(file) for file in files], rechunk=True)
+            for file in files:
+                file.unlink()
+            relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
+            yield chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+
+
+def _blocks(bars: pl.DataFrame, days: Sequence[dt.date], columns: int) -> list[list[dt.date]]:
+    """Successive `days`, so many at once that their rows of so many `columns` stay below CELLS; at least one."""
+    rows = bars.filter(pl.col(DATE).is_in(list(days)))[DATE].value_counts()
+    count = dict(rows.iter_rows())
+    blocks: list[list[dt.date]] = [[]]
+    held = 0
+    for day in days:
+        held += count.get(day, 0) * columns
+        if held > CELLS and blocks[-1]:
+            blocks.append([])
+            held = count.get(day, 0) * columns
+        blocks[-1].append(day)
+    return blocks
+
+
+def _whole_symbols(bars: pl.DataFrame, columns: int) -> list[slice]:
+    """Places of bars of successive symbols, so many at once that rows of so many `columns` stay below CELLS."""
+    ends = np.cumsum(bars[SYMBOL].rle().struct.field("len").to_numpy().astype(np.int64))
+    parts, first = list[slice](), 0
+    for end, following in zip(ends.tolist(), [*ends[1:].tolist(), None], strict=True):
+        if following is None or (following - first) * columns > CELLS:
+            parts.append(slice(first, end))
+            first = end
+    return parts
+
+
 def matrix_of_days(
     bars: pl.DataFrame, features: Sequence[Feature], days: Sequence[dt.date], members: pl.DataFrame | None = None
 ) -> pl.DataFrame:
@@ -96,25 +174,40 @@ def matrix_of_days(
     Else as `matrix_of`, but that a recursive feature starts afresh in each year; see this file's head.
     """
     own = list({one.name: one for one in map(_own, features)}.values())
-    groups: dict[int, list[TimeSeries]] = {}
-    for one in own:
-        groups.setdefault(one.look_back if one.tolerance > 0.0 else 0, []).append(one)
+    chosen = bars.select(SYMBOL, DATE).filter(bars[DATE].is_in(list(days)))
     # By place of the bar, because a join of all rows would take longer than the features.
     lean = bars.cast({SYMBOL: pl.Enum(bars[SYMBOL].drop_nulls().unique().sort())})  # slices without texts
-    found = {one.name: np.full(bars.height, np.nan, dtype=np.float32) for one in own}
-    for recursive, alike in groups.items():
-        spans = _years(days) if recursive else [(days[0], days[-1])]
-        for first, last in spans:
-            rows = _reaching(bars, first, last, max(one.look_back for one in alike))
+    place = np.full(bars.height, -1, dtype=np.int64)
+    place[np.flatnonzero(bars[DATE].is_in(list(days)).to_numpy())] = np.arange(chosen.height)
+    spans = _Symbols(bars)
+    found = {one.name: np.full(chosen.height, np.nan, dtype=np.float32) for one in own}
+    for recursive, alike in _alike(own, len(days)):
+        for first, last in _years(days) if recursive else [(days[0], days[-1])]:
+            rows = spans.reaching(first, last, max(one.look_back for one in alike))
             made = matrix_of(lean if rows.size == bars.height else lean[rows], alike)
-            inside = (made[DATE] >= first).to_numpy()
+            inside = (place[rows] >= 0) & (made[DATE] >= first).to_numpy()
+            into = place[rows[inside]]
             for one in alike:
-                found[one.name][rows[inside]] = made[one.name].to_numpy()[inside]
-    wanted = bars[DATE].is_in(list(days))
+                found[one.name][into] = made[one.name].to_numpy()[inside]
     columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
-    chosen = bars.select(SYMBOL, DATE).with_columns(columns).filter(wanted)
+    chosen = chosen.with_columns(columns)
     relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
     return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
+
+
+def _alike(features: Iterable[TimeSeries], days: int) -> list[tuple[bool, list[TimeSeries]]]:
+    """Features that are computed together, and whether they are recursive: then all of a group have one look-back.
+
+    Of finite windows any number of bars gives the same bits: for few days those of short ones go by themselves.
+    """
+    groups: dict[tuple[bool, int], list[TimeSeries]] = {}
+    for one in features:
+        if one.tolerance > 0.0:
+            groups.setdefault((True, one.look_back), []).append(one)
+        else:
+            reach = next((most for most in _SHORT if one.look_back <= most), 0) if days <= min(_SHORT) else 0
+            groups.setdefault((False, reach), []).append(one)
+    return [(recursive, alike) for (recursive, _), alike in groups.items()]
 
 
 def _own(feature: Feature) -> TimeSeries:
@@ -129,17 +222,25 @@ def _years(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return [(dt.date(year, 1, 1), day) for year, day in last.items()]
 
 
-def _reaching(bars: pl.DataFrame, first: dt.date, last: dt.date, look_back: int) -> Places:
-    """Places of the bars from `first` to `last`, and of those before that the first value of each symbol may need."""
-    if bars.is_empty():
-        return np.empty(0, dtype=np.int64)
-    day = bars[DATE].to_physical().to_numpy()
-    epoch = dt.date(1970, 1, 1)
-    runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
-    begins = np.flatnonzero(np.diff(runs, prepend=-1))
-    before = np.add.reduceat((day < (first - epoch).days).astype(np.int64), begins)
-    from_row = (begins + before - (look_back - 1))[runs]
-    return np.flatnonzero((np.arange(bars.height) >= from_row) & (day <= (last - epoch).days))
+class _Symbols:
+    """Where each symbol's bars begin, and of which day each is: to find what a span of days may need."""
+
+    def __init__(self, bars: pl.DataFrame) -> None:
+        """Look at bars that are sorted by symbol and date."""
+        runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
+        self._begins = np.flatnonzero(np.diff(runs, prepend=-1))
+        self._keys = runs * _DAYS + bars[DATE].to_physical().to_numpy()
+
+    def reaching(self, first: dt.date, last: dt.date, look_back: int) -> Places:
+        """Places of the bars from `first` to `last`, and of those before that the first value of a symbol may need."""
+        epoch = dt.date(1970, 1, 1)
+        symbols = np.arange(self._begins.size) * _DAYS
+        from_row = np.searchsorted(self._keys, symbols + (first - epoch).days) - (look_back - 1)
+        from_row = np.maximum(from_row, self._begins)
+        lengths = np.maximum(np.searchsorted(self._keys, symbols + (last - epoch).days, side="right") - from_row, 0)
+        skipped = np.repeat(from_row - np.cumsum(lengths) + lengths, lengths)
+        found: Places = skipped + np.arange(lengths.sum())
+        return found
 
 
 def _matrix_of_nights(

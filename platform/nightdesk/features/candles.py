@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
+from nightdesk.features.kernels import shared
 from nightdesk.features.primitives import Flags, Runs, Values, window_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
@@ -30,6 +31,13 @@ class _Bars:
     def __init__(self, runs: Runs, prices: Sequence[Values]) -> None:
         self._runs = runs
         self.open, self.high, self.low, self.close = prices
+        self._candles: dict[tuple[int, int], Candle] = {}
+
+    def candle(self, ago: int, last: int) -> Candle:
+        """The candle `ago` bars back of patterns of `last` + 1 bars: one for all patterns."""
+        if (ago, last) not in self._candles:
+            self._candles[ago, last] = Candle(self, ago, last)
+        return self._candles[ago, last]
 
     @cached_property
     def usual_body(self) -> Values:
@@ -52,6 +60,11 @@ class _Bars:
         mean = np.full(sizes.size, np.nan)
         mean[1:] = window_mean(self._runs, sizes, window)[:-1]
         return mean
+
+
+@shared
+def _bars_of(runs: Runs, *prices: Values) -> _Bars:
+    return _Bars(runs, prices)
 
 
 class Candle:
@@ -239,8 +252,8 @@ def pattern(bars: int, warm_up: int) -> Callable[[Callable[..., Values]], Comput
         def compute(runs: Runs, open_: Values, high: Values, low: Values, close: Values) -> Values:
             prices = (open_, high, low, close)
             last = bars - 1
-            known = _Bars(runs, prices)
-            found = signal(*(Candle(known, ago, last) for ago in range(last, -1, -1)))
+            known = _bars_of(runs, *prices)
+            found = signal(*(known.candle(ago, last) for ago in range(last, -1, -1)))
             out = np.full(close.size, np.nan)
             for first, end in runs.tolist():
                 if end - first > warm_up:

@@ -68,8 +68,16 @@ def _described(one: Any, home: str) -> tuple[str, list[Any]]:
     if isinstance(one, FunctionType):
         return _source(one), list(_reached(one))
     if isinstance(one, type):
-        return _source(one), []
+        return _source(one), [*_methods(one)]
     return _value(one)
+
+
+def _methods(one: type) -> Iterator[FunctionType]:
+    """The functions of a class, its properties among them."""
+    for member in vars(one).values():
+        function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+        if isinstance(function, FunctionType):
+            yield function
 
 
 def _value(one: Any) -> tuple[str, list[Any]]:

@@ -17,10 +17,10 @@ class Indicator:
     """One feature: a function over runs of bars, and everything a reader or the engine must know of it.
 
     A *run* is a longest stretch of one symbol's consecutive bars on which every input is known. The engine
-    calls `compute` on all runs at once, and each run starts afresh: a null input nulls its own bar and every
-    window that holds it; a recursive indicator warms up again after it. So a value is null on the first
-    `warm_up` bars of a run, where an input is null, and nowhere else. All windows count a symbol's own bars,
-    not calendar days.
+    calls `compute` on the runs of many symbols at once, several threads beside each other, and each run starts
+    afresh: a null input nulls its own bar and every window that holds it; a recursive indicator warms up again
+    after it. So a value is null on the first `warm_up` bars of a run, where an input is null, and nowhere else.
+    All windows count a symbol's own bars, not calendar days.
 
     Every indicator that is `scale_free` must stay the same when a symbol's prices are multiplied by c > 0 and its
     volumes divided by c.
@@ -42,7 +42,7 @@ class Indicator:
     source : the publication that defines it.
     compute : takes `runs` (int64, one row of first and end bar a run) and one float64 array an input, NaN
         where null, all of the same length; returns a float64 array of that length, NaN where the value is
-        null.
+        null. It writes neither to these nor to what a kernel gives it: others share them.
     scale_free : False for one that the price basis changes. On bars adjusted later (for splits that nobody knew of
         yet) it would see the future: it belongs to no set of features meant for them.
     """

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+import numba
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from nightdesk.errors import BadInput
 from nightdesk.features import primitives, select
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.definition import content_of_parts
-from nightdesk.features.indicator import Indicator
-from nightdesk.features.periods import PeriodFeature, period_values
+from nightdesk.features.kernels import remembering
+from nightdesk.features.periods import Period, PeriodFeature, Spans, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
-from nightdesk.features.stages import Feature
+from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
+
+_PART_ROWS: Final = 32_768
+"""About how many bars are computed at once: their columns fit into the caches of a processor."""
 
 
 def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl.DataFrame:
@@ -55,24 +62,64 @@ def matrix_of(bars: pl.DataFrame, features: Iterable[Feature], members: pl.DataF
     return computed.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in wanted))
 
 
-def _time_series(bars: pl.DataFrame, features: Sequence[Indicator | PeriodFeature]) -> pl.DataFrame:
+def _time_series(bars: pl.DataFrame, features: Sequence[TimeSeries]) -> pl.DataFrame:
     inputs = sorted({column for feature in features for column in feature.inputs})
     _check_columns(bars, inputs)
     starts_symbol = _symbol_starts(bars)
     values = {column: _input_values(bars, column) for column in inputs}
-    runs: dict[tuple[str, ...], Runs] = {}
-    found = []
-    for feature in features:
-        if isinstance(feature, PeriodFeature):
-            computed = period_values(feature, bars[DATE], starts_symbol, values)
-        else:
-            if feature.inputs not in runs:
-                usable = np.logical_and.reduce([~np.isnan(values[column]) for column in feature.inputs])
-                runs[feature.inputs] = primitives.split_runs(starts_symbol, usable)
-            columns = [values[column] for column in feature.inputs]
-            computed = feature.compute(runs[feature.inputs], *columns, **feature.parameters)
-        found.append(pl.Series(feature.name, computed.astype(np.float32), nan_to_null=True))
+    out = np.empty((len(features), bars.height), dtype=np.float32)
+
+    def compute(part: slice) -> None:
+        columns = {name: column[part] for name, column in values.items()}
+        _compute(features, bars[DATE][part], starts_symbol[part], columns, out[:, part])
+
+    parts = _whole_symbols(starts_symbol)
+    threads = min(numba.get_num_threads(), len(parts))
+    if threads < 2:
+        for part in parts:
+            compute(part)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(compute, parts))
+    found = [pl.Series(one.name, row, nan_to_null=True) for one, row in zip(features, out, strict=True)]
     return bars.select(SYMBOL, DATE).with_columns(found)
+
+
+def _whole_symbols(starts_symbol: Flags) -> list[slice]:
+    """Places of bars in parts of whole symbols, small enough for the caches of a processor."""
+    firsts = np.flatnonzero(starts_symbol)
+    chosen = firsts[np.diff(firsts // _PART_ROWS, prepend=-1) != 0]
+    ends = np.append(chosen[1:], starts_symbol.size)
+    return [slice(first, end) for first, end in zip(chosen.tolist(), ends[: chosen.size].tolist(), strict=True)]
+
+
+def _compute(
+    features: Sequence[TimeSeries],
+    dates: pl.Series,
+    starts_symbol: Flags,
+    columns: Mapping[str, Values],
+    out: NDArray[np.float32],
+) -> None:
+    """Compute `features` on bars of whole symbols into the rows of `out`; what they have in common once."""
+    with remembering() as memory:
+        for column in columns.values():
+            memory.hold(column)
+        spans: dict[Period, Spans] = {}
+        runs: dict[tuple[str, ...], Runs] = {}
+        alike: dict[bytes, Runs] = {}
+        for feature, row in zip(features, out, strict=True):
+            if isinstance(feature, PeriodFeature):
+                if feature.period not in spans:
+                    spans[feature.period] = Spans(feature.period, dates, starts_symbol, columns)
+                row[:] = period_values(feature, spans[feature.period])
+                continue
+            own = [columns[column] for column in feature.inputs]
+            if feature.inputs not in runs:
+                usable = np.logical_and.reduce([~np.isnan(column) for column in own])
+                # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
+                known = alike.setdefault(usable.tobytes(), primitives.split_runs(starts_symbol, usable))
+                runs[feature.inputs] = memory.hold(known)
+            row[:] = feature.compute(runs[feature.inputs], *own, **feature.parameters)
 
 
 def max_look_back(names: Sequence[str] | None = None) -> int:
@@ -95,7 +142,7 @@ def version_of(features: Iterable[Feature]) -> str:
     return content_of_parts(sorted(feature.content for feature in features))
 
 
-def _own(feature: Feature) -> Indicator | PeriodFeature:
+def _own(feature: Feature) -> TimeSeries:
     """What a feature says of a symbol's own bars."""
     return feature.base if isinstance(feature, CrossSection) else feature
 

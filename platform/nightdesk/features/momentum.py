@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import Runs, Values, change, lagged, ratio, window_deviation, window_mean
 from nightdesk.features.rolling import window_highest, window_lowest, window_spread
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
@@ -59,13 +59,13 @@ def commodity_channel(runs: Runs, high: Values, low: Values, close: Values, wind
 
 def efficiency(runs: Runs, close: Values, window: int) -> Values:
     """Kaufman's efficiency ratio: size of the whole move over the sum of the sizes of its steps, 0 to 1."""
-    path = window * window_mean(runs, np.abs(close - lagged(runs, close, 1)), window)
+    path = window * window_mean(runs, np.abs(change(runs, close)), window)
     return np.minimum(ratio(np.abs(close - lagged(runs, close, window)), path, 0.0), 1.0)
 
 
 def information_discreteness(runs: Runs, close: Values, window: int) -> Values:
     """Sign of the window's return times (share of falls minus share of rises), -1 to 1."""
-    sides = window_mean(runs, np.sign(close - lagged(runs, close, 1)), window)
+    sides = window_mean(runs, np.sign(change(runs, close)), window)
     return -np.sign(close - lagged(runs, close, window)) * sides
 
 

@@ -9,14 +9,33 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, window_deviation, window_mean
-from nightdesk.features.rolling import window_highest, window_highest_age, window_lowest, window_lowest_age
+from nightdesk.features.kernels import shared
+from nightdesk.features.momentum import price_return
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    change,
+    exponential_mean,
+    lagged,
+    per_run,
+    ratio,
+    window_deviation,
+    window_mean,
+)
+from nightdesk.features.rolling import (
+    window_highest,
+    window_highest_age,
+    window_linear_mean,
+    window_lowest,
+    window_lowest_age,
+)
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 # An RSI that moved less than this many points did not move: rounding alone moves it where prices stand still.
 _STILL_POINTS = 1e-6
 
 
+@shared
 def relative_strength(runs: Runs, close: Values, window: int) -> Values:
     """Wilder's RSI, 0 to 100.
 
@@ -26,10 +45,10 @@ def relative_strength(runs: Runs, close: Values, window: int) -> Values:
     return per_run(lambda price: 50.0 + talib.CMO(price, window) / 2.0, runs, close)
 
 
+@shared
 def stochastic(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
     """Lane's fast %K, 0 to 100; 50 where the window has no range."""
-    highest = per_run(lambda price: talib.MAX(price, window), runs, high)
-    lowest = per_run(lambda price: talib.MIN(price, window), runs, low)
+    highest, lowest = window_highest(runs, high, window), window_lowest(runs, low, window)
     return 100.0 * ratio(close - lowest, highest - lowest, 0.5)
 
 
@@ -103,7 +122,7 @@ def intraday_momentum(runs: Runs, open_: Values, close: Values, window: int) -> 
 def horizontal_filter(runs: Runs, close: Values, window: int) -> Values:
     """White's vertical horizontal filter: reach of the closes over the sum of their daily moves."""
     reach = window_highest(runs, close, window) - window_lowest(runs, close, window)
-    path = window * window_mean(runs, np.abs(close - lagged(runs, close, 1)), window)
+    path = window * window_mean(runs, np.abs(change(runs, close)), window)
     return ratio(reach, path, 0.0)
 
 
@@ -119,9 +138,9 @@ def true_strength(runs: Runs, close: Values, slow: int, fast: int) -> Values:
     """Blau's true strength index, -100 to 100: doubly smoothed moves over the doubly smoothed sizes of moves."""
 
     def smoothed(values: Values) -> Values:
-        return per_run(lambda column: talib.EMA(talib.EMA(column, slow), fast), runs, values)
+        return exponential_mean(runs, exponential_mean(runs, values, slow), fast)
 
-    move = close - lagged(runs, close, 1)
+    move = change(runs, close)
     return 100.0 * ratio(smoothed(move), smoothed(np.abs(move)), 0.0)
 
 
@@ -133,6 +152,30 @@ def balance_of_power(runs: Runs, open_: Values, high: Values, low: Values, close
 def body_mean(runs: Runs, open_: Values, close: Values, window: int) -> Values:
     """Mean of the window's bodies (close minus open), over the close, a fraction."""
     return window_mean(runs, close - open_, window) / close
+
+
+def power(runs: Runs, extreme: Values, close: Values, window: int) -> Values:
+    """Elder's bull power (of highs) or bear power (of lows): above the closes' exponential mean, over the close."""
+    return (extreme - exponential_mean(runs, close, window)) / close
+
+
+def know_sure_thing(runs: Runs, close: Values, first: int, second: int, third: int, fourth: int) -> Values:
+    """Pring's KST, a fraction: means of four returns, weighted 1 to 4, of 10, 10, 10 and 15 bars."""
+    parts = zip((1.0, 2.0, 3.0, 4.0), (first, second, third, fourth), (10, 10, 10, 15), strict=True)
+    return sum(
+        (weight * window_mean(runs, price_return(runs, close, days), window) for weight, days, window in parts),
+        np.zeros(close.size),
+    )
+
+
+def coppock(runs: Runs, close: Values, fast: int, slow: int, window: int) -> Values:
+    """Coppock's curve, a fraction: linearly weighted mean of the sum of two returns."""
+    return window_linear_mean(runs, price_return(runs, close, fast) + price_return(runs, close, slow), window)
+
+
+def detrended(runs: Runs, close: Values, window: int) -> Values:
+    """Close half a window and a bar ago over the mean of the window, minus 1, a fraction."""
+    return lagged(runs, close, window // 2 + 1) / window_mean(runs, close, window) - 1.0
 
 
 RSI_14 = Indicator(
@@ -374,6 +417,57 @@ MORE: Final[tuple[Indicator, ...]] = (
         "mean of close minus open of 8 bars, over the close",
         "Chande & Kroll 1994, The New Technical Trader",
         {"window": 8},
+    ),
+    *(
+        define(
+            f"{side}_power_13",
+            "oscillators",
+            (extreme, CLOSE),
+            power,
+            12,
+            "fraction",
+            f"{extreme} minus the EMA 13 of the close (begun at the mean of its first 13), over the close",
+            "Elder 1993, Trading for a Living; smoothed by TA-Lib's EMA",
+            {"window": 13},
+            look_back=160,
+            tolerance=1e-6,
+        )
+        for side, extreme in (("bull", HIGH), ("bear", LOW))
+    ),
+    define(
+        "know_sure_thing",
+        "oscillators",
+        (CLOSE,),
+        know_sure_thing,
+        44,
+        "fraction",
+        "mean of 10 returns over 10 bars, twice that of 10 over 15, three times that of 10 over 20 and four times that"
+        " of 15 over 30",
+        "Pring 1992, Technical Analysis of Stocks & Commodities 10(10)",
+        {"first": 10, "second": 15, "third": 20, "fourth": 30},
+    ),
+    define(
+        "coppock_14_11_10",
+        "oscillators",
+        (CLOSE,),
+        coppock,
+        23,
+        "fraction",
+        "mean of 10 sums of the returns over 11 and 14 bars, weighted 1 (the oldest) to 10; of days where Coppock took"
+        " months",
+        "Coppock 1962, Barron's, 15 October",
+        {"fast": 11, "slow": 14, "window": 10},
+    ),
+    define(
+        "detrended_20",
+        "oscillators",
+        (CLOSE,),
+        detrended,
+        19,
+        "fraction",
+        "close 11 bars ago over the mean of the last 20 closes, minus 1",
+        "Achelis 2001, Technical Analysis from A to Z; detrended price oscillator",
+        {"window": 20},
     ),
 )
 """Oscillators beside the default ones."""

@@ -18,11 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from nightdesk.errors import BadInput
-from nightdesk.features import bars as one_bar
-from nightdesk.features import momentum, oscillators, trend, volume
 from nightdesk.features.definition import code_content, content_of_parts
 from nightdesk.features.indicator import Parameter
-from nightdesk.features.primitives import Flags, Values
+from nightdesk.features.primitives import Flags, Values, ratio
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN, VOLUME
 
 Period = Literal["week", "month"]
@@ -48,10 +46,13 @@ class PeriodFeature:
     name : unique; begins with `week_` or `month_`.
     period : week or month.
     inputs : columns of the bars, in the order in which `compute` takes them.
-    parameters : keyword arguments of `compute`, lengths in periods.
+    parameters : what the name says beside the meaning, lengths in periods; part of the definition.
     warm_up : periods needed before the current one; only finite windows can be had.
     unit, meaning, source : as of an Indicator.
-    compute : as of an Indicator, over runs of periods in the place of bars.
+    compute : takes one float64 array an input, a row a period of the window, the oldest first and the current one so
+        far last, a column a day; none of it is NaN. Returns a value a day. It must add up rows one by one: numpy's sums
+        round otherwise for one day than for many.
+    every : False where `compute` is given the oldest and the current period alone.
     """
 
     name: str
@@ -63,6 +64,7 @@ class PeriodFeature:
     meaning: str
     source: str
     compute: Callable[..., Values]
+    every: bool = True
 
     def __post_init__(self) -> None:
         """Raise BadInput where the record contradicts itself."""
@@ -103,51 +105,53 @@ class PeriodFeature:
         return content_of_parts((repr(record), _rules(), code_content(self.compute)))
 
 
-def period_values(
-    feature: PeriodFeature, dates: pl.Series, starts_symbol: Flags, columns: Mapping[str, Values]
-) -> Values:
-    """The feature on every bar, NaN where null.
+class Spans:
+    """The weeks or months of some bars, and the columns of their bars on each day and when they are whole."""
 
-    Parameters
-    ----------
-    dates : of the bars, sorted within each symbol.
-    starts_symbol : whether a bar is its symbol's first.
-    columns : float64 by name, NaN where null.
-    """
-    begun = dates.dt.truncate(_EVERY[feature.period]).to_physical().to_numpy().astype(np.int64)
-    starts: Flags = starts_symbol | (np.diff(begun, prepend=0) != 0)
-    place = np.cumsum(starts) - 1
-    so_far = [_so_far(starts, columns[name], _HOW[name]) for name in feature.inputs]
-    out = np.full(len(dates), np.nan)
-    if not len(dates):
-        return out
-    last = np.append(np.flatnonzero(starts)[1:], len(dates)) - 1
-    whole = [values[last] for values in so_far]
+    def __init__(self, period: Period, dates: pl.Series, starts_symbol: Flags, columns: Mapping[str, Values]) -> None:
+        """Find the periods of bars that are sorted by date within each symbol, `starts_symbol` on its first."""
+        begun = dates.dt.truncate(_EVERY[period]).to_physical().to_numpy().astype(np.int64)
+        self._columns = columns
+        self._starts: Flags = starts_symbol | (np.diff(begun, prepend=0) != 0)
+        self.place: Places = np.cumsum(self._starts) - 1
+        self.since: Places = self.place - self.place[starts_symbol][np.cumsum(starts_symbol) - 1]
+        self._last = np.append(np.flatnonzero(self._starts)[1:], len(dates)) - 1
+        self._found: dict[str, tuple[Values, Values, Places]] = {}
+
+    def column(self, name: str) -> tuple[Values, Values, Places]:
+        """A column of the period's bar as it is on each day, and of each whole period; how many of these are null."""
+        if name not in self._found:
+            so_far = _so_far(self._starts, self._columns[name], _HOW[name])
+            whole = so_far[self._last]
+            self._found[name] = so_far, whole, np.concatenate(([0], np.cumsum(np.isnan(whole))))
+        return self._found[name]
+
+    def usable(self, names: tuple[str, ...], length: int) -> Flags:
+        """Days whose window of `length` periods lies in their symbol and holds no null."""
+        found: Flags = self.since >= length - 1
+        for name in names:
+            so_far, _, nulls = self.column(name)
+            found &= ~np.isnan(so_far) & (nulls[self.place] == nulls[np.maximum(self.place - (length - 1), 0)])
+        return found
+
+
+def period_values(feature: PeriodFeature, spans: Spans) -> Values:
+    """The feature on every bar of `spans`, NaN where null."""
+    out = np.full(spans.place.size, np.nan)
     length = feature.warm_up + 1
-    usable = _usable(place, place[starts_symbol], starts_symbol, so_far, whole, length)
-    for rows in _chunks(np.flatnonzero(usable), length):
-        before = place[rows, None] + np.arange(1 - length, 0)
-        tails = [np.hstack((past[before], now[rows, None])).ravel() for past, now in zip(whole, so_far, strict=True)]
-        ends = np.arange(length, (rows.size + 1) * length, length)
-        runs = np.column_stack((ends - length, ends))
-        out[rows] = feature.compute(runs, *tails, **feature.parameters)[ends - 1]
+    given = [spans.column(name) for name in feature.inputs]
+    for rows in _chunks(np.flatnonzero(spans.usable(feature.inputs, length)), length):
+        # A row for each period of the window, the oldest first; a column for each day.
+        ages = range(1 - length, 1) if feature.every else (1 - length, 0)
+        windows = [
+            np.stack([now[rows] if age == 0 else whole[spans.place[rows] + age] for age in ages])
+            for now, whole, _ in given
+        ]
+        out[rows] = feature.compute(*windows)
     return out
 
 
-def _usable(
-    place: Places, first: Places, starts_symbol: Flags, so_far: list[Values], whole: list[Values], length: int
-) -> Flags:
-    """Bars whose window of `length` periods lies in their symbol and holds no null."""
-    enough: Flags = place - first[np.cumsum(starts_symbol) - 1] >= length - 1
-    broken = np.logical_or.reduce([np.isnan(values) for values in whole])
-    count = np.concatenate(([0], np.cumsum(broken)))
-    in_window = count[place] - count[np.maximum(place - (length - 1), 0)]
-    known = ~np.logical_or.reduce([np.isnan(values) for values in so_far])
-    usable: Flags = enough & known & (in_window == 0)
-    return usable
-
-
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _so_far(starts: Flags, values: Values, how: str) -> Values:
     """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
     out = np.empty(values.size)
@@ -179,7 +183,51 @@ def _chunks(rows: Places, length: int) -> Iterator[Places]:
 @cache
 def _rules() -> str:
     """The code by which periods are formed is part of every definition."""
-    return content_of_parts(code_content(one) for one in (period_values, _so_far, _usable))
+    return content_of_parts(code_content(one) for one in (period_values, Spans))
+
+
+def _returned(close: Values) -> Values:
+    """The current close over the oldest, minus 1."""
+    found: Values = close[-1] / close[0] - 1.0
+    return found
+
+
+def _gap_to_mean(close: Values) -> Values:
+    """The current close over the mean of all, minus 1."""
+    found: Values = close[-1] / _mean(close) - 1.0
+    return found
+
+
+def _opened(open_: Values, close: Values) -> Values:
+    """The current open over the close before, minus 1."""
+    found: Values = open_[-1] / close[-2] - 1.0
+    return found
+
+
+def _in_range(high: Values, low: Values, close: Values) -> Values:
+    """Where the current close lies in its period's range; 0.5 without one."""
+    return ratio(close[-1] - low[-1], high[-1] - low[-1], 0.5)
+
+
+def _in_bands(close: Values) -> Values:
+    """%b of bands of two population standard deviations; 0.5 where all closes are equal."""
+    gaps = close - _mean(close)
+    return 0.5 + ratio(gaps[-1], 4.0 * np.sqrt(_mean(gaps * gaps)), 0.0)
+
+
+def _flow(high: Values, low: Values, close: Values, volume: Values) -> Values:
+    """Volume weighted by where the close lies in its period, over all volume; 0 where nothing was traded."""
+    reach = np.where(high == low, 1.0, high - low)
+    return ratio(_mean(((close - low) - (high - close)) / reach * volume), _mean(volume), 0.0)
+
+
+def _mean(values: Values) -> Values:
+    """Mean over the periods, relative to the oldest: exactly that where all are equal."""
+    total = np.zeros(values.shape[1])
+    for row in values:
+        total += row - values[0]
+    found: Values = values[0] + total / len(values)
+    return found
 
 
 _RETURN_SOURCE: Final = (
@@ -198,7 +246,8 @@ def _period_return(period: Period, count: int) -> PeriodFeature:
         unit="fraction",
         meaning=f"close over the last close of {ago} the current one, minus 1",
         source=_RETURN_SOURCE,
-        compute=momentum.price_return,
+        compute=_returned,
+        every=False,
     )
 
 
@@ -212,7 +261,7 @@ def _average_gap(period: Period, window: int, source: str) -> PeriodFeature:
         unit="fraction",
         meaning=f"close over the mean of the closes of {window} {period}s, the current one so far included, minus 1",
         source=source,
-        compute=trend.sma_gap,
+        compute=_gap_to_mean,
     )
 
 
@@ -226,7 +275,7 @@ def _position(period: Period) -> PeriodFeature:
         unit=f"fraction of the {period}'s range",
         meaning=f"close above the low of the {period} so far, over its high minus its low; 0.5 where they are equal",
         source="the raw stochastic; Lane 1984, Technical Analysis of Stocks & Commodities 2(3)",
-        compute=one_bar.position_in_range,
+        compute=_in_range,
     )
 
 
@@ -240,7 +289,7 @@ def _opening_gap(period: Period) -> PeriodFeature:
         unit="fraction",
         meaning=f"open of the current {period} over the last close of the one before, minus 1",
         source="overnight return; Lou, Polk & Skouras 2019, Journal of Financial Economics 134(1)",
-        compute=one_bar.opening_gap,
+        compute=_opened,
     )
 
 
@@ -254,7 +303,7 @@ def _bands(period: Period, window: int) -> PeriodFeature:
         unit="fraction of the band",
         meaning=f"%b over the closes of {window} {period}s, the current one so far included; 0.5 where these are equal",
         source="Bollinger 2001, Bollinger on Bollinger Bands",
-        compute=oscillators.bollinger_position,
+        compute=_in_bands,
     )
 
 
@@ -269,7 +318,7 @@ def _money_flow(period: Period, window: int) -> PeriodFeature:
         meaning=f"volume weighted by where the close lies in its {period}, over all volume of {window} {period}s, the"
         " current one so far included; 0 where nothing was traded",
         source="Chaikin's money flow; Murphy 1999, Technical Analysis of the Financial Markets, chapter 7",
-        compute=volume.chaikin_money_flow,
+        compute=_flow,
     )
 
 

@@ -1,29 +1,25 @@
-"""What indicators are made of: runs of bars, fresh window sums, Wilder's smoothing, TA-Lib per run.
+"""What the indicators are made of: runs of bars, and kernels over moving windows of each run.
 
-Every window is summed afresh from its own bars, oldest first, never by adding one bar and dropping another: a
-value then depends on nothing before its window, bit for bit, so one night computed from a tail equals the
-full rebuild, and a flat window is exactly flat. The inner loop goes over bars, not over the window, so that
-it still vectorises. Parallel over runs only: the number of threads changes no bit.
+Indicators compute on runs (see Indicator). A window of any length is put together from windows of 1, 2, 4, 8 and so on
+bars, each made of two of half its length, always in the same order: a value then depends on nothing before its
+window, bit for bit, so one night computed from a tail equals the full rebuild; a flat window is exactly flat, because
+parts are merged by the differences of their means (Chan, Golub & LeVeque 1979); and a long window costs little more
+than a short one. The inner loop goes over bars, so that it vectorises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
 
-import numba
 import numpy as np
+import talib
 from numpy.typing import NDArray
+
+from nightdesk.features.kernels import compiled, shared
 
 Runs = NDArray[np.int64]
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def _compiled(function: _Function) -> _Function:
-    return cast("_Function", numba.njit(parallel=True, cache=True, error_model="numpy")(function))
 
 
 def split_runs(starts_symbol: Flags, usable: Flags) -> Runs:
@@ -54,79 +50,160 @@ def per_run(function: Callable[..., Values], runs: Runs, *columns: Values) -> Va
     return out
 
 
+@compiled
 def ratio(numerator: Values, denominator: Values, flat: float) -> Values:
     """Divide elementwise, with `flat` where the denominator is exactly zero; NaN stays NaN."""
-    zero = denominator == 0.0
-    return np.where(zero, flat, numerator / np.where(zero, 1.0, denominator))
+    out = np.empty(numerator.size)
+    for bar in range(out.size):
+        below = denominator[bar]
+        out[bar] = flat if below == 0.0 else numerator[bar] / below
+    return out
 
 
-@_compiled
+@compiled
 def lagged(runs: Runs, values: Values, bars: int) -> Values:
     """Take each bar's value of `bars` bars earlier; NaN on the first `bars` bars of a run."""
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         for bar in range(first + bars, end):
             out[bar] = values[bar - bars]
     return out
 
 
-@_compiled
+@shared
+def change(runs: Runs, values: Values) -> Values:
+    """Each value minus that of the bar before; NaN on a run's first bar."""
+    return values - lagged(runs, values, 1)
+
+
+@shared
+def log_return(runs: Runs, close: Values) -> Values:
+    """Logarithm of the close over that of the bar before; NaN on a run's first bar."""
+    return np.log(close / lagged(runs, close, 1))
+
+
+@shared
+def exponential_mean(runs: Runs, values: Values, window: int) -> Values:
+    """Exponential mean (TA-Lib's EMA): weight 2 / (window + 1), begun at the mean of a run's first known values."""
+    return per_run(lambda column: talib.EMA(column, window), runs, values)
+
+
+@shared
+def average_true_range(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
+    """Wilder's average true range (TA-Lib's ATR), in the unit of prices."""
+    return per_run(lambda *prices: talib.ATR(*prices, window), runs, high, low, close)
+
+
+@compiled
 def window_mean(runs: Runs, values: Values, window: int) -> Values:
     """Mean of the last `window` bars; NaN on a run's first `window - 1` bars and where a window holds NaN."""
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            sums = out[first + window - 1 : end]
-            sums[:] = 0.0
-            for age in range(window):
-                members = values[first + age : first + age + sums.size]
-                for k in range(sums.size):
-                    sums[k] += members[k]
-            for k in range(sums.size):
-                sums[k] /= window
+        length = end - first
+        if length < window:
+            continue
+        mean = out[first:end]  # of the newest `done` bars
+        block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    mean[:] = block
+                else:
+                    share = size / (done + size)
+                    older = block[size - 1 : length - done]
+                    newer = mean[done + size - 1 :]
+                    for k in range(newer.size):
+                        newer[k] += (older[k] - newer[k]) * share
+                done += size
+            if done == window:
+                break
+            before, behind, both = block[size - 1 : length - size], block[2 * size - 1 :], spare[2 * size - 1 :]
+            for k in range(both.size):
+                both[k] = 0.5 * (before[k] + behind[k])
+            block, spare = spare, block
+            size *= 2
+        mean[: window - 1] = np.nan
     return out
 
 
-@_compiled
+@compiled
 def window_deviation(runs: Runs, values: Values, window: int, lost: int) -> Values:
     """Sample standard deviation of the last `window` bars, with `window - lost` degrees of freedom.
 
-    Values are taken relative to their window's oldest, then centred, then squared: no cancellation, and
-    exactly zero on a constant window. NaN on the first `window - 1` bars of a run and where a window holds
-    NaN.
+    Exactly zero on a constant window. NaN on the first `window - 1` bars of a run and where a window holds NaN.
     """
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            squares = out[first + window - 1 : end]
-            squares[:] = 0.0
-            oldest = values[first : first + squares.size]
-            mean = np.zeros(squares.size)
-            for age in range(window):
-                members = values[first + age : first + age + squares.size]
-                for k in range(squares.size):
-                    mean[k] += (members[k] - oldest[k]) / window
-            for age in range(window):
-                members = values[first + age : first + age + squares.size]
-                for k in range(squares.size):
-                    distance = members[k] - oldest[k] - mean[k]
-                    squares[k] += distance * distance
-            for k in range(squares.size):
-                squares[k] = np.sqrt(squares[k] / (window - lost))
+        length = end - first
+        if length < window:
+            continue
+        square, mean = out[first:end], np.empty(length)  # of the newest `done` bars
+        block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
+        squares, spares = block - block, np.empty(length)  # their squared distances, summed
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    mean[:] = block
+                    square[:] = squares
+                else:
+                    share = size / (done + size)
+                    older, apart = block[size - 1 : length - done], squares[size - 1 : length - done]
+                    newer, whole = mean[done + size - 1 :], square[done + size - 1 :]
+                    for k in range(newer.size):
+                        gap = older[k] - newer[k]
+                        whole[k] += apart[k] + gap * gap * (done * share)
+                        newer[k] += gap * share
+                done += size
+            if done == window:
+                break
+            before, behind, both = block[size - 1 : length - size], block[2 * size - 1 :], spare[2 * size - 1 :]
+            apart, beside = squares[size - 1 : length - size], squares[2 * size - 1 :]
+            whole = spares[2 * size - 1 :]
+            for k in range(both.size):
+                gap = before[k] - behind[k]
+                whole[k] = apart[k] + beside[k] + gap * gap * (0.5 * size)
+                both[k] = 0.5 * (before[k] + behind[k])
+            block, spare, squares, spares = spare, block, spares, squares
+            size *= 2
+        for k in range(window - 1, length):
+            square[k] = np.sqrt(square[k] / (window - lost))
+        square[: window - 1] = np.nan
     return out
 
 
-@_compiled
+@compiled
+def adaptive_mean(runs: Runs, values: Values, rates: Values) -> Values:
+    """Go `rates` (0 to 1) of the way to each value, from the one before a run's first known rate on; null till then.
+
+    No value where the first rate is known on a run's first bar.
+    """
+    out = np.full(values.size, np.nan)
+    for run in range(runs.shape[0]):
+        start, end = runs[run, 0], runs[run, 1]
+        first = start
+        while first < end and np.isnan(rates[first]):
+            first += 1
+        if start < first < end:
+            level = values[first - 1]
+            for bar in range(first, end):
+                level += rates[bar] * (values[bar] - level)
+                out[bar] = level
+    return out
+
+
+@compiled
 def wilder(runs: Runs, values: Values, window: int) -> Values:
     """Wilder's smoothing: the mean of the first `window` known values, then 1/`window` of the way to each.
 
     A run's leading NaN (the warm-up of what is smoothed) are skipped; null until the first mean.
     """
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         while first < end and np.isnan(values[first]):
             first += 1

@@ -1,112 +1,131 @@
 """Kernels over moving windows of a run that TA-Lib lacks: extremes, quantiles, ranks, moments, regressions.
 
-As in primitives.py every sum is taken afresh from its own window, oldest first, on values relative to the
-window's oldest: no residue of bars long gone, exactly flat where the window is, and the same bits from a tail as
-from all history. Extremes keep a monotonic queue and quantiles one sorted window; both are exact, so they too
-depend on nothing before the window. All are NaN on a run's first `window - 1` bars and where a window holds NaN.
-Parallel over runs only: the number of threads changes no bit.
+As in primitives.py a window is put together from windows of 1, 2, 4, 8 and so on bars, always in the same order, or
+taken afresh, oldest bar first: no residue of bars long gone, exactly flat where the window is, and the same bits from a
+tail as from all history. Quantiles keep one sorted window, which is exact. All are NaN on a run's first `window - 1`
+bars and where a window holds NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 import numba
 import numpy as np
 
+from nightdesk.features.kernels import compiled
 from nightdesk.features.primitives import Runs, Values
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
 
-
-def _compiled(function: _Function) -> _Function:
-    return cast("_Function", numba.njit(parallel=True, cache=True, error_model="numpy")(function))
-
-
-@_compiled
 def window_linear_mean(runs: Runs, values: Values, window: int) -> Values:
     """Mean of the last `window` bars weighted 1 (the oldest) to `window` (the newest)."""
-    out = np.full(values.size, np.nan)
-    weight = 2.0 / (window * (window + 1))
-    for run in numba.prange(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            sums = out[first + window - 1 : end]
-            sums[:] = 0.0
-            oldest = values[first : first + sums.size]
-            for age in range(1, window):
-                members = values[first + age : first + age + sums.size]
-                for k in range(sums.size):
-                    sums[k] += (age + 1) * (members[k] - oldest[k])
-            for k in range(sums.size):
-                sums[k] = sums[k] * weight + oldest[k]
-    return out
+    mean, tilt = _window_tilt(runs, values, window)
+    found: Values = mean + tilt * (2.0 / (window * (window + 1.0)))
+    return found
 
 
-@_compiled
 def window_slope(runs: Runs, values: Values, window: int) -> Values:
     """Least-squares slope a bar of the last `window` values on their bar numbers; 0 where they are constant."""
-    out = np.full(values.size, np.nan)
-    middle = (window - 1) / 2.0
-    spread = window * (window * window - 1.0) / 12.0
-    for run in numba.prange(runs.shape[0]):
+    found: Values = _window_tilt(runs, values, window)[1] / (window * (window * window - 1.0) / 12.0)
+    return found
+
+
+@compiled
+def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
+    """Mean of the window, and the sum of its values times their distances from its middle: two rows."""
+    out = np.full((2, values.size), np.nan)
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            slopes = out[first + window - 1 : end]
-            slopes[:] = 0.0
-            oldest = values[first : first + slopes.size]
-            for age in range(1, window):
-                members = values[first + age : first + age + slopes.size]
-                for k in range(slopes.size):
-                    slopes[k] += (age - middle) * (members[k] - oldest[k])
-            for k in range(slopes.size):
-                slopes[k] /= spread
+        length = end - first
+        if length < window:
+            continue
+        mean, tilt = out[0, first:end], out[1, first:end]  # of the newest `done` bars
+        block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
+        tilts, spares = block - block, np.empty(length)
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    mean[:] = block
+                    tilt[:] = tilts
+                else:
+                    share, reach = size / (done + size), 0.5 * size * done
+                    older, before = block[size - 1 : length - done], tilts[size - 1 : length - done]
+                    newer, whole = mean[done + size - 1 :], tilt[done + size - 1 :]
+                    for k in range(newer.size):
+                        gap = newer[k] - older[k]
+                        whole[k] += before[k] + gap * reach
+                        newer[k] -= gap * share
+                done += size
+            if done == window:
+                break
+            older, newer, both = block[size - 1 : length - size], block[2 * size - 1 :], spare[2 * size - 1 :]
+            before, behind, whole = tilts[size - 1 : length - size], tilts[2 * size - 1 :], spares[2 * size - 1 :]
+            for k in range(both.size):
+                whole[k] = before[k] + behind[k] + (newer[k] - older[k]) * (0.5 * size * size)
+                both[k] = 0.5 * (older[k] + newer[k])
+            block, spare, tilts, spares = spare, block, spares, tilts
+            size *= 2
+        mean[: window - 1] = np.nan
+        tilt[: window - 1] = np.nan
     return out
 
 
-@_compiled
+@compiled
 def window_correlation(runs: Runs, left: Values, right: Values, window: int) -> Values:
     """Pearson's correlation of the last `window` pairs, -1 to 1; 0 where either side is constant."""
     out = np.full(left.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            shared = out[first + window - 1 : end]
-            shared[:] = 0.0
-            size = shared.size
-            left_mean, right_mean = np.zeros(size), np.zeros(size)
-            left_square, right_square = np.zeros(size), np.zeros(size)
-            oldest, oldest_right = left[first : first + size], right[first : first + size]
-            for age in range(window):
-                ours, theirs = left[first + age : first + age + size], right[first + age : first + age + size]
-                for k in range(size):
-                    left_mean[k] += (ours[k] - oldest[k]) / window
-                    right_mean[k] += (theirs[k] - oldest_right[k]) / window
-            for age in range(window):
-                ours, theirs = left[first + age : first + age + size], right[first + age : first + age + size]
-                for k in range(size):
-                    apart = ours[k] - oldest[k] - left_mean[k]
-                    beside = theirs[k] - oldest_right[k] - right_mean[k]
-                    shared[k] += apart * beside
-                    left_square[k] += apart * apart
-                    right_square[k] += beside * beside
-            for k in range(size):
-                scale = np.sqrt(left_square[k]) * np.sqrt(right_square[k])
-                shared[k] = 0.0 if scale == 0.0 else min(max(shared[k] / scale, -1.0), 1.0)
-                if np.isnan(scale):
-                    shared[k] = np.nan
+        length = end - first
+        if length < window:
+            continue
+        # Rows: mean of left, mean of right, squares of left, of right, products; of the newest `done` or `size` bars.
+        found, block, spare = np.empty((5, length)), np.empty((5, length)), np.empty((5, length))
+        block[0], block[1] = left[first:end], right[first:end]
+        block[2], block[3] = block[0] - block[0], block[1] - block[1]
+        block[4] = block[2] + block[3]
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    found[:] = block
+                else:
+                    share = size / (done + size)
+                    older, newer = block[:, size - 1 : length - done], found[:, done + size - 1 :]
+                    for k in range(newer.shape[1]):
+                        gap, beside = older[0, k] - newer[0, k], older[1, k] - newer[1, k]
+                        newer[0, k] += gap * share
+                        newer[1, k] += beside * share
+                        newer[2, k] += older[2, k] + gap * gap * (done * share)
+                        newer[3, k] += older[3, k] + beside * beside * (done * share)
+                        newer[4, k] += older[4, k] + gap * beside * (done * share)
+                done += size
+            if done == window:
+                break
+            older, newer, both = block[:, size - 1 : length - size], block[:, 2 * size - 1 :], spare[:, 2 * size - 1 :]
+            for k in range(both.shape[1]):
+                gap, beside = older[0, k] - newer[0, k], older[1, k] - newer[1, k]
+                both[0, k] = 0.5 * (older[0, k] + newer[0, k])
+                both[1, k] = 0.5 * (older[1, k] + newer[1, k])
+                both[2, k] = older[2, k] + newer[2, k] + gap * gap * (0.5 * size)
+                both[3, k] = older[3, k] + newer[3, k] + beside * beside * (0.5 * size)
+                both[4, k] = older[4, k] + newer[4, k] + gap * beside * (0.5 * size)
+            block, spare = spare, block
+            size *= 2
+        for k in range(window - 1, length):
+            scale = np.sqrt(found[2, k]) * np.sqrt(found[3, k])
+            held = min(max(found[4, k] / scale, -1.0), 1.0)
+            out[first + k] = scale if np.isnan(scale) else 0.0 if scale == 0.0 else held
     return out
 
 
-@_compiled
+@compiled
 def window_moment(runs: Runs, values: Values, window: int, power: int) -> Values:
     """Standardised central moment of the last `window` values (`power` 3: skewness, 4: kurtosis).
 
     Over the population's deviation; 0 where the window is constant.
     """
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         if end - first >= window:
             moments = out[first + window - 1 : end]
@@ -129,11 +148,11 @@ def window_moment(runs: Runs, values: Values, window: int, power: int) -> Values
     return out
 
 
-@_compiled
+@compiled
 def window_spread(runs: Runs, values: Values, window: int) -> Values:
     """Mean absolute distance of the last `window` values from their mean; exactly 0 where they are constant."""
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         if end - first >= window:
             spreads = out[first + window - 1 : end]
@@ -151,60 +170,104 @@ def window_spread(runs: Runs, values: Values, window: int) -> Values:
     return out
 
 
-@_compiled
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _deepest_of_both(older: Values, newer: Values, both: Values) -> None:
+    """Highest, lowest and deepest fall (rows) of bars in two parts, the one before the other."""
+    for k in range(both.shape[1]):
+        # The difference is 0, or NaN where a value is: comparisons would pass it over.
+        known = (older[2, k] - older[2, k]) + (newer[2, k] - newer[2, k])
+        across = newer[1, k] / older[0, k] - 1.0
+        fall = older[2, k] if older[2, k] < newer[2, k] else newer[2, k]
+        top, bottom = newer[0, k], newer[1, k]
+        both[0, k] = older[0, k] if older[0, k] > top else top
+        both[1, k] = older[1, k] if older[1, k] < bottom else bottom
+        both[2, k] = (across if across < fall else fall) + known
+
+
+@compiled
 def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
     """Deepest fall within the last `window` values from the highest before it, a fraction of at most 0."""
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        if end - first >= window:
-            falls = out[first + window - 1 : end]
-            peak = values[first : first + falls.size].copy()
-            for k in range(falls.size):
-                falls[k] = peak[k] - peak[k]
-            for age in range(1, window):
-                members = values[first + age : first + age + falls.size]
-                for k in range(falls.size):
-                    peak[k] = max(peak[k], members[k])
-                    # The difference is 0, or NaN where the value is: comparisons would pass it over.
-                    falls[k] = min(falls[k], members[k] / peak[k] - 1.0) + (members[k] - members[k])
+        length = end - first
+        if length < window:
+            continue
+        found, block, spare = np.empty((3, length)), np.empty((3, length)), np.empty((3, length))
+        block[0] = block[1] = values[first:end]
+        block[2] = block[0] - block[0]
+        size, done = 1, 0
+        while True:
+            if window & size:
+                newer = found[:, done + size - 1 :]
+                if done == 0:
+                    found[:] = block
+                else:
+                    _deepest_of_both(block[:, size - 1 : length - done], newer, newer)
+                done += size
+            if done == window:
+                break
+            _deepest_of_both(block[:, size - 1 : length - size], block[:, 2 * size - 1 :], spare[:, 2 * size - 1 :])
+            block, spare = spare, block
+            size *= 2
+        out[first + window - 1 : end] = found[2, window - 1 :]
     return out
 
 
-@_compiled
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _rescaled_ranges(values: Values, part: int) -> tuple[Values, Values]:
+    """Of each `part` successive values the rescaled range, 0 where constant, and 1 where it is not constant."""
+    parts = values.size - part + 1
+    oldest, mean = values[:parts], np.zeros(parts)
+    square, level, top, bottom = np.zeros(parts), np.zeros(parts), np.zeros(parts), np.zeros(parts)
+    for age in range(part):
+        members = values[age : age + parts]
+        for k in range(parts):
+            mean[k] += (members[k] - oldest[k]) / part
+    for age in range(part):
+        members = values[age : age + parts]
+        for k in range(parts):
+            apart = members[k] - oldest[k] - mean[k]
+            square[k] += apart * apart
+            summed = level[k] + apart
+            level[k] = summed
+            top[k] = summed if summed > top[k] else top[k]
+            bottom[k] = summed if summed < bottom[k] else bottom[k]
+    for k in range(parts):
+        moved = square[k] != 0.0
+        top[k] = (top[k] - bottom[k]) / (np.sqrt(square[k] / part) if moved else 1.0)
+        bottom[k] = 1.0 if moved else 0.0
+    return top, bottom
+
+
+@compiled
 def window_rescaled_range(runs: Runs, values: Values, window: int, part: int) -> Values:
     """Mean over the window's `window // part` parts of the range of summed distances from the mean, over deviation.
 
     A constant part counts for nothing; NaN where all are constant.
     """
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
-        for bar in range(first + window - 1, end):
-            total, counted = 0.0, 0
-            for start in range(bar - window + 1, bar + 1, part):
-                mean = 0.0
-                for member in range(start, start + part):
-                    mean += (values[member] - values[start]) / part
-                square = level = top = bottom = 0.0
-                for member in range(start, start + part):
-                    apart = values[member] - values[start] - mean
-                    square += apart * apart
-                    level += apart
-                    top, bottom = max(top, level), min(bottom, level)
-                if square != 0.0:
-                    total += (top - bottom) / np.sqrt(square / part)
-                    counted += 1
-            if counted > 0:
-                out[bar] = total / counted
+        if end - first < window:
+            continue
+        ranges, moved = _rescaled_ranges(values[first:end], part)
+        total, counted = out[first + window - 1 : end], np.zeros(end - first - window + 1)
+        total[:] = 0.0
+        for start in range(0, window - part + 1, part):
+            for k in range(total.size):
+                total[k] += ranges[start + k]
+                counted[k] += moved[start + k]
+        for k in range(total.size):
+            total[k] = total[k] / counted[k] if counted[k] > 0.0 else np.nan
     return out
 
 
-@_compiled
+@compiled
 def window_rank(runs: Runs, values: Values, window: int) -> Values:
     """Rank of the newest of the last `window` values over `window`: 1 at the highest; ties take their mean."""
     out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         if end - first >= window:
             ranks = out[first + window - 1 : end]
@@ -220,76 +283,98 @@ def window_rank(runs: Runs, values: Values, window: int) -> Values:
     return out
 
 
-@_compiled
 def window_highest(runs: Runs, values: Values, window: int) -> Values:
     """Highest of the last `window` values."""
-    out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
-        queue = np.empty(end - first, dtype=np.int64)
-        head = tail = 0
-        clean = first
-        for bar in range(first, end):
-            if np.isnan(values[bar]):
-                head = tail = 0
-                clean = bar + 1
-                continue
-            while tail > head and values[queue[tail - 1]] <= values[bar]:
-                tail -= 1
-            queue[tail] = bar
-            tail += 1
-            if queue[head] <= bar - window:
-                head += 1
-            if bar - clean + 1 >= window:
-                out[bar] = values[queue[head]]
-    return out
-
-
-@_compiled
-def window_highest_age(runs: Runs, values: Values, window: int, oldest: bool) -> Values:
-    """Bars since the highest of the last `window` values: the `oldest` of equal ones, or the newest."""
-    out = np.full(values.size, np.nan)
-    for run in numba.prange(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
-        queue = np.empty(end - first, dtype=np.int64)
-        head = tail = 0
-        clean = first
-        for bar in range(first, end):
-            if np.isnan(values[bar]):
-                head = tail = 0
-                clean = bar + 1
-                continue
-            while tail > head and (
-                values[queue[tail - 1]] < values[bar] or (not oldest and values[queue[tail - 1]] == values[bar])
-            ):
-                tail -= 1
-            queue[tail] = bar
-            tail += 1
-            if queue[head] <= bar - window:
-                head += 1
-            if bar - clean + 1 >= window:
-                out[bar] = bar - queue[head]
-    return out
+    return _window_extreme(runs, values, window, 1.0)
 
 
 def window_lowest(runs: Runs, values: Values, window: int) -> Values:
     """Lowest of the last `window` values."""
-    return -window_highest(runs, -values, window)
+    return _window_extreme(runs, values, window, -1.0)
+
+
+@compiled
+def _window_extreme(runs: Runs, values: Values, window: int, side: float) -> Values:
+    """Highest (`side` 1) or lowest (-1) of the window."""
+    out = np.full(values.size, np.nan)
+    for run in range(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        length = end - first
+        if length < window:
+            continue
+        block, spare = side * values[first:end], np.empty(length)  # of the newest `size` bars
+        size = 1
+        while size < window:
+            step = min(size, window - size)  # two blocks may share bars: an extreme does not mind
+            older, newer = block[size - 1 : length - step], block[size + step - 1 :]
+            both = spare[size + step - 1 :]
+            for k in range(both.size):
+                both[k] = older[k] if older[k] > newer[k] or older[k] != older[k] else newer[k]
+            block, spare = spare, block
+            size += step
+        for k in range(window - 1, length):
+            out[first + k] = side * block[k]
+    return out
+
+
+def window_highest_age(runs: Runs, values: Values, window: int, oldest: bool) -> Values:
+    """Bars since the highest of the last `window` values: the `oldest` of equal ones, or the newest."""
+    return _window_extreme_age(runs, values, window, oldest, 1.0)
 
 
 def window_lowest_age(runs: Runs, values: Values, window: int, oldest: bool) -> Values:
     """Bars since the lowest of the last `window` values: the `oldest` of equal ones, or the newest."""
-    return window_highest_age(runs, -values, window, oldest)
+    return _window_extreme_age(runs, values, window, oldest, -1.0)
 
 
-@_compiled
+@compiled
+def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, side: float) -> Values:
+    """Bars since the highest (`side` 1) or lowest (-1) of the window."""
+    out = np.full(values.size, np.nan)
+    for run in range(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        length = end - first
+        if length < window:
+            continue
+        block, spare = side * values[first:end], np.empty(length)  # of the newest `size` bars
+        ages, spares = block - block, np.empty(length)
+        size = 1
+        while size < window:
+            step = min(size, window - size)
+            older, newer = block[size - 1 : length - step], block[size + step - 1 :]
+            before, behind = ages[size - 1 : length - step], ages[size + step - 1 :]
+            both, since = spare[size + step - 1 :], spares[size + step - 1 :]
+            for k in range(both.size):
+                ahead = older[k] >= newer[k] if oldest else older[k] > newer[k]
+                both[k] = older[k] if ahead else newer[k]
+                # The difference is 0, or NaN where a value is: comparisons would pass it over.
+                since[k] = (
+                    (before[k] + step if ahead else behind[k]) + (before[k] - before[k]) + (behind[k] - behind[k])
+                )
+            block, spare, ages, spares = spare, block, spares, ages
+            size += step
+        out[first + window - 1 : end] = ages[window - 1 :]
+    return out
+
+
 def window_quantile(runs: Runs, values: Values, window: int, share: float) -> Values:
     """Quantile of the last `window` values, linear between neighbours, at `share` (0 the lowest, 1 the highest)."""
-    out = np.full(values.size, np.nan)
+    low, high = _window_quantiles(runs, values, window, round(min(share, 1.0 - share), 12))
+    found: Values = low if share <= 0.5 else high
+    return found
+
+
+@compiled
+def _window_quantiles(runs: Runs, values: Values, window: int, share: float) -> Values:
+    """Quantiles of the window at `share` and, in the second row, at 1 - `share`: one sorted window gives both."""
+    out = np.full((2, values.size), np.nan)
     place = share * (window - 1)
     below = int(np.floor(place))
     above, part = min(below + 1, window - 1), place - below
-    for run in numba.prange(runs.shape[0]):
+    upper = (1.0 - share) * (window - 1)
+    under = int(np.floor(upper))
+    over, rest = min(under + 1, window - 1), upper - under
+    for run in range(runs.shape[0]):
         first, end = runs[run, 0], runs[run, 1]
         ordered = np.empty(window + 1)
         held = 0
@@ -318,5 +403,6 @@ def window_quantile(runs: Runs, values: Values, window: int, share: float) -> Va
                 ordered[at] = new
                 held += 1
             if held == window:
-                out[bar] = ordered[below] + part * (ordered[above] - ordered[below])
+                out[0, bar] = ordered[below] + part * (ordered[above] - ordered[below])
+                out[1, bar] = ordered[under] + rest * (ordered[over] - ordered[under])
     return out

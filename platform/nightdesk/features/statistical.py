@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import Runs, Values, change, lagged, log_return, ratio, window_deviation, window_mean
 from nightdesk.features.rolling import (
     window_correlation,
     window_moment,
@@ -24,18 +24,18 @@ _PARTS = (15, 30, 60, 120)
 
 def skewness(runs: Runs, close: Values, window: int) -> Values:
     """Skewness of the window's daily log returns over the population's deviation; 0 where constant."""
-    return window_moment(runs, _log_return(runs, close), window, 3)
+    return window_moment(runs, log_return(runs, close), window, 3)
 
 
 def kurtosis(runs: Runs, close: Values, window: int) -> Values:
     """Kurtosis of the window's daily log returns (3 for a normal distribution); 0 where constant."""
-    return window_moment(runs, _log_return(runs, close), window, 4)
+    return window_moment(runs, log_return(runs, close), window, 4)
 
 
 def autocorrelation(runs: Runs, close: Values, lag: int, window: int) -> Values:
     """Correlation of the window's daily log returns with those `lag` bars before, -1 to 1; 0 where constant."""
-    log_return = _log_return(runs, close)
-    return window_correlation(runs, log_return, lagged(runs, log_return, lag), window)
+    moves = log_return(runs, close)
+    return window_correlation(runs, moves, lagged(runs, moves, lag), window)
 
 
 def return_quantile(runs: Runs, close: Values, window: int, share: float) -> Values:
@@ -60,7 +60,7 @@ def close_score(runs: Runs, close: Values, window: int) -> Values:
 
 def variance_ratio(runs: Runs, close: Values, days: int, window: int) -> Values:
     """Variance of returns over `days` bars over `days` times that of daily ones; 1 where constant."""
-    daily = _log_return(runs, close)
+    daily = log_return(runs, close)
     far = np.log(close / lagged(runs, close, days))
     square, whole = (window_deviation(runs, values, window, 1) ** 2 for values in (daily, far))
     return ratio(whole, days * square + 0.0 * whole, 1.0)
@@ -68,8 +68,8 @@ def variance_ratio(runs: Runs, close: Values, days: int, window: int) -> Values:
 
 def hurst(runs: Runs, close: Values, window: int) -> Values:
     """Hurst's exponent by rescaled range, 0.5 for independent returns; 0.5 where too little moved."""
-    log_return = _log_return(runs, close)
-    logs = [np.log(window_rescaled_range(runs, log_return, window, part)) for part in _PARTS]
+    moves = log_return(runs, close)
+    logs = [np.log(window_rescaled_range(runs, moves, window, part)) for part in _PARTS]
     places = np.log(np.array(_PARTS, dtype=np.float64))
     weights = (places - places.mean()) / np.sum((places - places.mean()) ** 2)
     slope = sum((weight * log for weight, log in zip(weights.tolist(), logs, strict=True)), np.zeros(close.size))
@@ -87,16 +87,12 @@ def permutation_entropy(runs: Runs, close: Values, window: int) -> Values:
 
 def sign_entropy(runs: Runs, close: Values, window: int) -> Values:
     """Entropy of rising, unchanged and falling closes over the window's, 0 to 1."""
-    return _entropy(runs, np.sign(close - lagged(runs, close, 1)), (-1.0, 0.0, 1.0), window)
+    return _entropy(runs, np.sign(change(runs, close)), (-1.0, 0.0, 1.0), window)
 
 
 def earlier_return(runs: Runs, close: Values, lag: int) -> Values:
     """Daily return of `lag` bars ago, a fraction."""
     return lagged(runs, close, lag) / lagged(runs, close, lag + 1) - 1.0
-
-
-def _log_return(runs: Runs, close: Values) -> Values:
-    return np.log(close / lagged(runs, close, 1))
 
 
 def _entropy(runs: Runs, codes: Values, alphabet: tuple[float, ...], window: int) -> Values:

@@ -9,7 +9,21 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, wilder, window_mean
+from nightdesk.features.kernels import compiled, shared
+from nightdesk.features.momentum import efficiency
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    adaptive_mean,
+    average_true_range,
+    change,
+    exponential_mean,
+    lagged,
+    per_run,
+    ratio,
+    wilder,
+    window_mean,
+)
 from nightdesk.features.rolling import window_highest, window_linear_mean, window_lowest
 from nightdesk.tables import CLOSE, HIGH, LOW
 
@@ -25,12 +39,13 @@ def sma_gap(runs: Runs, close: Values, window: int) -> Values:
 
 def ema_gap(runs: Runs, close: Values, window: int) -> Values:
     """Close over its exponential moving average (TA-Lib), minus 1, a fraction."""
-    return per_run(lambda price: price / talib.EMA(price, window) - 1.0, runs, close)
+    return close / exponential_mean(runs, close, window) - 1.0
 
 
 def macd_histogram(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line minus its signal line (TA-Lib), over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[2] / price, runs, close)
+    found: Values = _macd(runs, close, fast, slow, signal)[2] / close
+    return found
 
 
 def average_directional_index(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
@@ -86,12 +101,14 @@ def sma_ratio(runs: Runs, close: Values, fast: int, slow: int) -> Values:
 
 def macd_line(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line (TA-Lib) over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[0] / price, runs, close)
+    found: Values = _macd(runs, close, fast, slow, signal)[0] / close
+    return found
 
 
 def macd_signal(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """Signal line of the MACD (TA-Lib) over the close, a fraction."""
-    return per_run(lambda price: talib.MACD(price, fast, slow, signal)[1] / price, runs, close)
+    found: Values = _macd(runs, close, fast, slow, signal)[1] / close
+    return found
 
 
 def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: float, most: float) -> Values:
@@ -99,6 +116,22 @@ def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: fl
     return per_run(
         lambda *prices: 1.0 - talib.SAR(prices[0], prices[1], step, most) / prices[2], runs, high, low, close
     )
+
+
+def kaufman_gap(runs: Runs, close: Values, window: int, fast: int, slow: int) -> Values:
+    """Close over Kaufman's adaptive moving average, minus 1, a fraction.
+
+    Not TA-Lib's: that takes any sum of moves below 1e-14 for none, whatever the price.
+    """
+    quick, calm = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
+    rates = (efficiency(runs, close, window) * (quick - calm) + calm) ** 2
+    return close / adaptive_mean(runs, close, rates) - 1.0
+
+
+def supertrend_gap(runs: Runs, high: Values, low: Values, close: Values, window: int, width: float) -> Values:
+    """Close above the supertrend line, over the close, a fraction: above 0 in a rise, below 0 in a fall."""
+    reach = width * average_true_range(runs, high, low, close, window)
+    return 1.0 - _supertrend(runs, (high + low) / 2.0, reach, close, _EQUAL_MOVES) / close
 
 
 def vortex(runs: Runs, high: Values, low: Values, close: Values, window: int, up: bool) -> Values:
@@ -129,16 +162,50 @@ def leading_span_b_gap(runs: Runs, high: Values, low: Values, close: Values, win
     return close / lagged(runs, _middle(runs, high, low, window), shift) - 1.0
 
 
-def _directed_moves(runs: Runs, high: Values, low: Values, close: Values) -> tuple[Values, Values]:
-    """Wilder's up and down movement of each bar: the larger of the two, where above 0; null on a run's first bar."""
-    up = high - lagged(runs, high, 1)
+@compiled
+def _supertrend(runs: Runs, middle: Values, reach: Values, close: Values, equal: float) -> Values:
+    """The supertrend line: the lower band in a rise, the upper in a fall; a run begins with a rise.
+
+    A band moves towards the price only, until the close before is beyond it. A close within `equal` of itself of a band
+    is not beyond it: that would hang on the price basis.
+    """
+    out = np.full(close.size, np.nan)
+    for run in range(runs.shape[0]):
+        first, end = runs[run, 0], runs[run, 1]
+        while first < end and np.isnan(reach[first]):
+            first += 1
+        rising, lower, upper = True, -np.inf, np.inf
+        for bar in range(first, end):
+            near, before = equal * close[bar], close[max(bar - 1, first)]
+            bottom, top = middle[bar] - reach[bar], middle[bar] + reach[bar]
+            lower = bottom if bottom > lower or before < lower - near else lower
+            upper = top if top < upper or before > upper + near else upper
+            rising = close[bar] >= lower - near if rising else close[bar] > upper + near
+            out[bar] = lower if rising else upper
+    return out
+
+
+@shared
+def _macd(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
+    """MACD line, its signal line and their difference (TA-Lib), in the unit of the close: three rows."""
+    out = np.full((3, close.size), np.nan)
+    for first, end in runs.tolist():
+        out[:, first:end] = talib.MACD(close[first:end], fast, slow, signal)
+    return out
+
+
+@shared
+def _directed_moves(runs: Runs, high: Values, low: Values, close: Values) -> Values:
+    """Wilder's up and down movement of each bar (rows): the larger, where above 0; null on a run's first bar."""
+    up = change(runs, high)
     down = lagged(runs, low, 1) - low
     lead = (up - down) / close
     plus = np.where((lead <= _EQUAL_MOVES) | (up <= 0.0), 0.0, up)
     minus = np.where((lead >= -_EQUAL_MOVES) | (down <= 0.0), 0.0, down)
-    return plus, minus
+    return np.stack((plus, minus))
 
 
+@shared
 def _true_range(runs: Runs, high: Values, low: Values, close: Values) -> Values:
     before = lagged(runs, close, 1)
     return np.maximum(high, before) - np.minimum(low, before)
@@ -447,6 +514,35 @@ MORE: Final[tuple[Indicator, ...]] = (
         f"{_WILDER}; computed by TA-Lib's SAR",
         {"step": 0.02, "most": 0.2},
         look_back=250,
+        tolerance=1e-6,
+    ),
+    define(
+        "kama_gap_10",
+        "trend",
+        (CLOSE,),
+        kaufman_gap,
+        10,
+        "fraction",
+        "close over Kaufman's adaptive average, minus 1: begun at a run's tenth close, it goes the square of"
+        " (efficiency ratio of 10 bars times (2/3 - 2/31) + 2/31) of the way to each",
+        "Kaufman 1995, Smarter Trading",
+        {"window": 10, "fast": 2, "slow": 30},
+        look_back=450,
+        tolerance=1e-6,
+    ),
+    define(
+        "supertrend_gap_10_3",
+        "trend",
+        _BARS,
+        supertrend_gap,
+        10,
+        "fraction",
+        "close minus the supertrend line, over the close: above 0 in a rise, below 0 in a fall; bands of 3 average true"
+        " ranges of 10 bars around the bar's middle, which move towards the price only until the close before is beyond"
+        " them; closes within 1e-9 of a band are not; a run begins with a rise",
+        "Seban 2008, the supertrend; true range smoothed by TA-Lib's ATR",
+        {"window": 10, "width": 3.0},
+        look_back=450,
         tolerance=1e-6,
     ),
     *_directions(14),

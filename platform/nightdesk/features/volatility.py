@@ -7,10 +7,19 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    average_true_range,
+    exponential_mean,
+    lagged,
+    log_return,
+    ratio,
+    window_deviation,
+    window_mean,
+)
 from nightdesk.features.rolling import window_drawdown, window_highest, window_lowest
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
@@ -19,13 +28,12 @@ _YEAR = 252
 
 def close_volatility(runs: Runs, close: Values, window: int, days_a_year: int) -> Values:
     """Annualised standard deviation of the last `window` daily log returns, a fraction."""
-    log_return = np.log(close / lagged(runs, close, 1))
-    return math.sqrt(days_a_year) * window_deviation(runs, log_return, window, 1)
+    return math.sqrt(days_a_year) * window_deviation(runs, log_return(runs, close), window, 1)
 
 
 def relative_true_range(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
     """Wilder's average true range (TA-Lib) over the close, a fraction."""
-    return per_run(lambda *prices: talib.ATR(*prices, window) / prices[2], runs, high, low, close)
+    return average_true_range(runs, high, low, close, window) / close
 
 
 def yang_zhang(
@@ -84,8 +92,8 @@ def keltner_position(
     runs: Runs, high: Values, low: Values, close: Values, window: int, range_window: int, width: float
 ) -> Values:
     """Where the close lies in Keltner's channel (TA-Lib's EMA and ATR): 0 on the lower line, 1 on the upper."""
-    middle = per_run(lambda price: talib.EMA(price, window), runs, close)
-    reach = per_run(lambda *prices: talib.ATR(*prices, range_window), runs, high, low, close)
+    middle = exponential_mean(runs, close, window)
+    reach = average_true_range(runs, high, low, close, range_window)
     return 0.5 + ratio(close - middle, 2.0 * width * reach + 0.0 * middle, 0.0)
 
 
@@ -93,27 +101,27 @@ def keltner_width(
     runs: Runs, high: Values, low: Values, close: Values, window: int, range_window: int, width: float
 ) -> Values:
     """Distance between the lines of Keltner's channel (TA-Lib's EMA and ATR) over its middle, a fraction."""
-    middle = per_run(lambda price: talib.EMA(price, window), runs, close)
-    return 2.0 * width * per_run(lambda *prices: talib.ATR(*prices, range_window), runs, high, low, close) / middle
+    middle = exponential_mean(runs, close, window)
+    return 2.0 * width * average_true_range(runs, high, low, close, range_window) / middle
 
 
 def volatility_ratio(runs: Runs, close: Values, fast: int, slow: int) -> Values:
     """Standard deviation of the last `fast` daily log returns over that of the last `slow`."""
-    log_return = np.log(close / lagged(runs, close, 1))
-    return ratio(window_deviation(runs, log_return, fast, 1), window_deviation(runs, log_return, slow, 1), 1.0)
+    moves = log_return(runs, close)
+    return ratio(window_deviation(runs, moves, fast, 1), window_deviation(runs, moves, slow, 1), 1.0)
 
 
 def downside_volatility(runs: Runs, close: Values, window: int, days_a_year: int) -> Values:
     """Annualised root mean square of the window's negative daily log returns, others as 0, a fraction."""
-    fall = np.minimum(np.log(close / lagged(runs, close, 1)), 0.0)
+    fall = np.minimum(log_return(runs, close), 0.0)
     return np.sqrt(days_a_year * window_mean(runs, fall * fall, window))
 
 
 def downside_share(runs: Runs, close: Values, window: int) -> Values:
     """Sum of squared negative daily log returns over that of all, 0 to 1."""
-    log_return = np.log(close / lagged(runs, close, 1))
-    fall = np.minimum(log_return, 0.0)
-    return ratio(window_mean(runs, fall * fall, window), window_mean(runs, log_return * log_return, window), 0.5)
+    move = log_return(runs, close)
+    fall = np.minimum(move, 0.0)
+    return ratio(window_mean(runs, fall * fall, window), window_mean(runs, move * move, window), 0.5)
 
 
 def deepest_drawdown(runs: Runs, close: Values, window: int) -> Values:
@@ -129,7 +137,7 @@ def ulcer(runs: Runs, close: Values, window: int) -> Values:
 
 def chaikin_volatility(runs: Runs, high: Values, low: Values, window: int) -> Values:
     """Growth over `window` bars of the exponential mean (TA-Lib) of the bars' ranges, a fraction."""
-    reach = per_run(lambda values: talib.EMA(values, window), runs, high - low)
+    reach = exponential_mean(runs, high - low, window)
     before = lagged(runs, reach, window)
     return ratio(reach - before, before, 0.0)
 
@@ -141,7 +149,7 @@ def relative_reach(runs: Runs, high: Values, low: Values, close: Values, window:
 
 def volatility_of_volatility(runs: Runs, close: Values, inner: int, window: int) -> Values:
     """Sample standard deviation over mean of the window's volatilities, each of `inner` daily log returns."""
-    volatility = window_deviation(runs, np.log(close / lagged(runs, close, 1)), inner, 1)
+    volatility = window_deviation(runs, log_return(runs, close), inner, 1)
     return ratio(window_deviation(runs, volatility, window, 1), window_mean(runs, volatility, window), 0.0)
 
 
@@ -149,6 +157,13 @@ def overnight_share(runs: Runs, open_: Values, close: Values, window: int) -> Va
     """Sum of squared log returns from close to open, over that and the squares from open to close, 0 to 1."""
     night, day = np.log(open_ / lagged(runs, close, 1)) ** 2, np.log(close / open_) ** 2
     return ratio(window_mean(runs, night, window), window_mean(runs, night + day, window), 0.5)
+
+
+def mass_index(runs: Runs, high: Values, low: Values, smoothing: int, window: int) -> Values:
+    """Dorsey's mass index: exponential mean of ranges over its own exponential mean, summed over the window."""
+    smoothed = exponential_mean(runs, high - low, smoothing)
+    twice = exponential_mean(runs, smoothed, smoothing)
+    return window * window_mean(runs, ratio(smoothed, twice, 1.0), window)
 
 
 VOLATILITY_60 = Indicator(
@@ -445,6 +460,20 @@ MORE: Final[tuple[Indicator, ...]] = (
         " nothing moved",
         "Lockwood & Linn 1990, Journal of Finance 45(2)",
         {"window": 20},
+    ),
+    define(
+        "mass_index_25",
+        "volatility",
+        (HIGH, LOW),
+        mass_index,
+        40,
+        "ratio, summed",
+        "EMA 9 of high minus low over the EMA 9 of that, summed over 25 bars; each begins at the mean of its first 9; 1"
+        " a bar where prices never moved",
+        "Dorsey 1992, Technical Analysis of Stocks & Commodities 10(6); smoothed by TA-Lib's EMA",
+        {"smoothing": 9, "window": 25},
+        look_back=250,
+        tolerance=1e-5,
     ),
 )
 """Volatility features beside the default ones."""

@@ -9,7 +9,18 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, lagged, per_run, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import (
+    Runs,
+    Values,
+    change,
+    exponential_mean,
+    lagged,
+    log_return,
+    per_run,
+    ratio,
+    window_deviation,
+    window_mean,
+)
 from nightdesk.features.rolling import window_slope
 from nightdesk.tables import CLOSE, HIGH, LOW, VOLUME
 
@@ -29,8 +40,8 @@ def money_flow(runs: Runs, high: Values, low: Values, close: Values, volume: Val
     Not TA-Lib's: its running sums keep a residue of flows long gone, and it takes any sum below 1 for none.
     """
     typical = (high + low + close) / 3.0
-    change = typical / lagged(runs, typical, 1) - 1.0
-    side = np.where(np.abs(change) < _EQUAL_PRICES, 0.0, np.sign(change))
+    growth = typical / lagged(runs, typical, 1) - 1.0
+    side = np.where(np.abs(growth) < _EQUAL_PRICES, 0.0, np.sign(growth))
     flow = typical * volume * np.abs(side)
     inflow = np.where(side < 0.0, 0.0, flow)
     return 100.0 * ratio(window_mean(runs, inflow, window), window_mean(runs, flow, window), 0.5)
@@ -44,7 +55,7 @@ def chaikin_money_flow(runs: Runs, high: Values, low: Values, close: Values, vol
 
 def on_balance(runs: Runs, close: Values, volume: Values, window: int) -> Values:
     """Change of Granville's on-balance volume over the window, over all volume of the window, -1 to 1."""
-    side = np.sign(close - lagged(runs, close, 1))
+    side = np.sign(change(runs, close))
     return _share(runs, side * volume, volume, window)
 
 
@@ -74,7 +85,7 @@ def force(runs: Runs, close: Values, volume: Values, smoothing: int, window: int
 
     The exponential mean of the close's change times volume, by TA-Lib.
     """
-    push = per_run(lambda values: talib.EMA(values, smoothing), runs, (close - lagged(runs, close, 1)) * volume)
+    push = exponential_mean(runs, change(runs, close) * volume, smoothing)
     return ratio(push, close * window_mean(runs, volume, window), 0.0)
 
 
@@ -97,17 +108,15 @@ def turnover_ratio(runs: Runs, close: Values, volume: Values, fast: int, slow: i
 
 def return_on_volume(runs: Runs, close: Values, volume: Values, window: int, rising: bool) -> Values:
     """Sum of the window's log returns on bars whose volume rose (or fell) against the bar before, a fraction."""
-    change = volume - lagged(runs, volume, 1)
-    counted = change > 0.0 if rising else change < 0.0
-    log_return = np.log(close / lagged(runs, close, 1))
-    return window * window_mean(runs, np.where(counted, log_return, 0.0 * log_return), window)
+    more = change(runs, volume)
+    counted = more > 0.0 if rising else more < 0.0
+    move = log_return(runs, close)
+    return window * window_mean(runs, np.where(counted, move, 0.0 * move), window)
 
 
 def volume_oscillator(runs: Runs, volume: Values, fast: int, slow: int) -> Values:
     """Fast exponential mean of volume over the slow one (TA-Lib's EMA), minus 1; 0 where the slow one is 0."""
-    quick, calm = (
-        per_run(lambda values, window=window: talib.EMA(values, window), runs, volume) for window in (fast, slow)
-    )
+    quick, calm = exponential_mean(runs, volume, fast), exponential_mean(runs, volume, slow)
     return ratio(quick - calm, calm, 0.0)
 
 

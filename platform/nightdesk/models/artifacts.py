@@ -71,13 +71,16 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A recorded fit with a model: its run, the night it was fitted on, its version (None: in no registry), aliases."""
+    """A recorded fit with a model: its run, the night it was fitted on, its version (None: in no registry), aliases,
+    and the content of the model.
+    """
 
     name: str
     version: str | None
     run_id: str
     as_of: dt.date
     aliases: tuple[str, ...]
+    content: str
 
 
 def model_name(realm: str, horizon: int) -> str:
@@ -254,7 +257,8 @@ def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
     fits = []
     for run in _runs(tracking, f"params.horizon = '{horizon}' and tags.{_CONTENT} != ''"):
         version, as_of = versions.get(run.info.run_id), dt.date.fromisoformat(run.data.tags["as_of"])
-        fits.append(Fitted(name, version, run.info.run_id, as_of, tuple(sorted(aliases.get(version or "", ())))))
+        spoken = tuple(sorted(aliases.get(version or "", ())))
+        fits.append(Fitted(name, version, run.info.run_id, as_of, spoken, run.data.tags[_CONTENT]))
     return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
 
 

@@ -31,6 +31,15 @@ class Recipe:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def identity(recipe: Recipe, feature_version: str) -> str:
+    """The name under which evidence is gathered: the recipe's content, and the version of the features it is fitted on.
+
+    It changes with family, preprocessing (a part of the family), hyperparameters, and any feature's definition; a refit
+    on other data keeps it.
+    """
+    return f"{recipe.content}-{feature_version}"
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """Rows to fit on: features (rows, columns; NaN where missing), target, weight (each date weighs the same)."""

@@ -32,6 +32,7 @@ SMALLEST_SPREAD: Final = 1e-3
 SMALLEST_LIMIT: Final = 1e-6
 SMALLEST_SHARE: Final = 1e-4
 REST: Final = 20
+PATIENCE: Final = 7
 
 DRIFT: Final = {
     "feature": pl.String,
@@ -232,14 +233,18 @@ def judge_drift(reference: DriftReference, recent: NightCounts) -> DriftVerdict:
     return DriftVerdict(table, share, share >= GROSS_SHARE - 1e-9, _reasons(table, share))
 
 
-def asks_for_training(verdict: DriftVerdict, trained: dt.date | None, days: Sequence[dt.date]) -> bool:
-    """Whether drift alone asks for a training on the last of `days`: gross, and no training in the 20 days before.
+def stays_gross(reference: DriftReference, recent: NightCounts) -> bool:
+    """Whether drift was gross on each of the last 7 nights of `recent`: only then may it ask for a training.
 
-    `trained` is the as-of date of the last training (None: never). A training makes a new reference, so one fault asks
-    once and not every night.
+    A market's own moves pass for gross drift now and then, and mostly for a few nights; a broken input stays.
+
+    Raises
+    ------
+    BadInput
+        There are fewer than 21 nights, or the counts are not of the reference's features.
     """
-    age = sum(day > trained for day in days) if trained is not None else REST
-    return verdict.gross and age >= REST
+    ends = range(len(recent.counts), len(recent.counts) - PATIENCE, -1)
+    return all(judge_drift(reference, NightCounts((), recent.counts[: max(end, 0)])).gross for end in ends)
 
 
 def _shares(counts: npt.NDArray[np.int64]) -> FloatArray:

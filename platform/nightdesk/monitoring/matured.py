@@ -14,7 +14,12 @@ from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, MODEL, SYMBO
 
 
 def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], realm: str) -> pl.DataFrame:
-    """Score forecasts whose label has matured by the last of `days`.
+    """Score forecasts whose label has matured by the last of `days`: `met_by` and then `score`."""
+    return score(met_by(waiting, bars, days), days[-1], realm)
+
+
+def met_by(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:
+    """Put beside forecasts whose label has matured by the last of `days` what came of them.
 
     Parameters
     ----------
@@ -24,18 +29,19 @@ def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.d
         Bars known now, from the first waiting date on at least.
     days
         Trading days from the first bar to tonight.
-    realm
-        The nights' realm, for the rows that come out.
 
     Returns
     -------
     DataFrame
-        realm, as_of, horizon, model, served, exit_date, scored_on, rank_ic (null where undefined), symbols; one row a
-        forecast night, horizon and model, none for those still waiting.
+        date (of the forecast), horizon, model, symbol, score, served, exit_date, forward_return (null: no price),
+        known_date; no row of those still waiting.
     """
     ready = _matured(waiting, days)
     if ready.is_empty():
-        return ready.select(pl.lit(realm).alias("realm"), "as_of", HORIZON, MODEL).clear()
+        empty = {FORWARD_RETURN: pl.Float64, "known_date": pl.Date}
+        return ready.rename({"as_of": DATE}).with_columns(
+            pl.lit(None, kind).alias(name) for name, kind in empty.items()
+        )
     oldest = min(ready["as_of"].to_list())
     recent = [day for day in days if day >= oldest]
     horizons = sorted(ready[HORIZON].unique())
@@ -45,31 +51,27 @@ def score_matured(waiting: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.d
         on=[SYMBOL, DATE, HORIZON],
         how="left",
     )
-    return _scored(met.filter(_settled(days)), days[-1], realm)
+    return met.filter(_settled(days))
 
 
-def score_matured_markets(
-    waiting: pl.DataFrame, labels: pl.DataFrame, exits: pl.DataFrame, tonight: dt.date, realm: str
-) -> pl.DataFrame:
-    """Score forecasts of several markets, a night once the labels of all its markets have matured by `tonight`.
+def met_in_markets(waiting: pl.DataFrame, labels: pl.DataFrame, exits: pl.DataFrame) -> pl.DataFrame:
+    """Put beside forecasts of several markets what came of them, a night once all its markets' labels have matured.
 
     Parameters
     ----------
     waiting
-        As for `score_matured`, with a column market; a symbol whose market is null (its market was taken off the desk)
-        takes no part.
+        As for `met_by`, with a column market; a symbol whose market is null (its market was taken off the desk) takes
+        no part.
     labels
         symbol, date, horizon, forward_return, known_date of those nights, as `labels.forward` gives them.
     exits
         market, date, horizon, exit_date (the market's own), over (whether so long ago that no later label can come):
         a row for each night and horizon whose exit day has come.
-    tonight, realm
-        Where the rows that come out belong.
 
     Returns
     -------
     DataFrame
-        As `score_matured`: rank_ic within markets, exit_date the last of theirs.
+        As `met_by`, with market: exit_date the last of theirs.
     """
     places = pl.col(HORIZON).cast(pl.Int64)
     placed = (
@@ -79,13 +81,22 @@ def score_matured_markets(
         .join(labels.select(SYMBOL, DATE, places, FORWARD_RETURN, "known_date"), on=[SYMBOL, DATE, HORIZON], how="left")
     )
     settled = pl.col("exit_date").is_not_null() & (pl.col("known_date").is_not_null() | pl.col("over"))
-    ready = placed.filter(settled.all().over(DATE, HORIZON)).with_columns(pl.col("exit_date").max().over(DATE, HORIZON))
-    return _scored(ready, tonight, realm)
+    return placed.filter(settled.all().over(DATE, HORIZON)).with_columns(pl.col("exit_date").max().over(DATE, HORIZON))
 
 
-def _scored(ready: pl.DataFrame, tonight: dt.date, realm: str) -> pl.DataFrame:
+def score(met: pl.DataFrame, tonight: dt.date, realm: str) -> pl.DataFrame:
+    """Score what `met_by` or `met_in_markets` gave, on the night `tonight` of `realm`.
+
+    Returns
+    -------
+    DataFrame
+        realm, as_of, horizon, model, served, exit_date, scored_on, rank_ic (null where undefined; within markets, where
+        there are several), symbols; one row a forecast night, horizon and model.
+    """
+    if met.is_empty():
+        return met.select(pl.lit(realm).alias("realm"), pl.col(DATE).alias("as_of"), HORIZON, MODEL).clear()
     return (
-        rank_ic_within_markets(ready, by=(HORIZON, MODEL, "served", "exit_date"))
+        rank_ic_within_markets(met, by=(HORIZON, MODEL, "served", "exit_date"))
         .rename({DATE: "as_of"})
         .with_columns(realm=pl.lit(realm), scored_on=pl.lit(tonight), symbols=pl.col("symbols").cast(pl.Int64))
         .sort("as_of", HORIZON, MODEL)

@@ -16,7 +16,16 @@ from nightdesk.promotion.approval import named, words
 from nightdesk.promotion.champion import reconcile
 from nightdesk.store import approvals
 from nightdesk.store.approvals import APPROVED, REFUSED, Reply
-from nightdesk.store.decisions import KEEP, MOVING, REFUSE, Decision, decided_after, newest_walk_forward, serving_on
+from nightdesk.store.decisions import (
+    KEEP,
+    MOVING,
+    REFUSE,
+    ROLLBACK,
+    Decision,
+    decided_after,
+    newest_walk_forward,
+    serving_on,
+)
 from nightdesk.store.nights import done_summary, held, newest_begun
 
 MANUAL = "manual"
@@ -31,14 +40,19 @@ class Approved:
 
 
 def to_approve(night: Night, proposed: Iterable[Decision]) -> tuple[Decision, ...]:
-    """Those of tonight's decisions that a person must let through: in the live realm, where the alias would move."""
+    """Those of tonight's decisions that a person must let through: in the live realm, where the alias would move.
+
+    A way back asks nobody: it is there for the night on which nobody is.
+    """
     if night.realm != LIVE or night.settings.promotion.approval != MANUAL:
         return ()
     # Asked again: a night killed while it waited may be one of the past by now.
     return tuple(
         one
         for one in proposed
-        if one.moves_alias and not decided_after(night.engine, night.realm, night.as_of, one.horizon)
+        if one.moves_alias
+        and one.action != ROLLBACK
+        and not decided_after(night.engine, night.realm, night.as_of, one.horizon, one.counts_after)
     )
 
 

@@ -1,10 +1,13 @@
-"""Clean-up: old model versions go with their runs and files; what is served, named, best or still speaks stays."""
+"""Clean-up: old model versions go with their runs and files; what is served, named, best or still speaks stays.
+
+Then the parts of the feature store go that neither settings choose nor any model that stays was fitted on.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +19,17 @@ from nightdesk.models.artifacts import (
     Fitted,
     Tracking,
     fitted_of,
-    model_name,
     registered_models,
     remove_fit,
     remove_version,
 )
+from nightdesk.operations.features import chosen_features
 from nightdesk.operations.night import tracking_of
 from nightdesk.settings import Settings
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import best_version, newest_walk_forward, versions_named
-from nightdesk.store.nights import done_dates, held, realms
+from nightdesk.store.features import known_parts, needs_of, remove_parts
+from nightdesk.store.nights import done_dates, held, no_night, realms
 from nightdesk.tables import HORIZON
 
 REMOVED, WOULD_GO, KEPT, LEFT = "removed", "would be removed", "kept", "left for later"
@@ -52,19 +56,26 @@ class Cleaned:
 
 
 def clean_up(settings: Settings, keep: int, *, dry_run: bool) -> Cleaned:
-    """Remove old versions, beyond the newest `keep` of each model, and scratch folders that no night uses.
+    """Remove old versions, beyond the newest `keep` of each model, parts of features that nobody needs any more, and
+    scratch folders that no night uses.
 
     Never removed: a version that an alias or any decision names, the best by walk-forward, one that speaks in shadow,
     and anything of a night that runs or is not done. A version leaves the registry before its files go, so that nobody
     can be led to a model without files; killed in between, the next clean-up finds what is left.
     """
     engine = open_store(settings.store.url or Home(settings.home).store_url)
+    home = Home(settings.home)
     items: list[Item] = []
+    staying: set[str] = set()
     for realm in realms(engine):
         tracking = tracking_of(settings, realm)
         for horizon in registered_models(tracking):
-            items += _clean_model(engine, Home(settings.home), tracking, horizon, keep, dry_run)
-    return Cleaned((*items, *_clean_scratch(engine, Home(settings.home), dry_run)))
+            cleaned = list(_clean_model(engine, home, tracking, horizon, keep, dry_run))
+            going = {one.what for one in cleaned if one.fate == WOULD_GO}
+            staying |= {fit.content for fit in fitted_of(tracking, horizon) if _fit_shown(fit) not in going}
+            items += cleaned
+    items += _clean_features(engine, settings, home, staying, dry_run)
+    return Cleaned((*items, *_clean_scratch(engine, home, dry_run)))
 
 
 def _clean_model(
@@ -74,8 +85,7 @@ def _clean_model(
     reasons = _reasons_to_stay(engine, tracking.realm, horizon, fits, keep)
     done = done_dates(engine, tracking.realm)
     for fit in fits:
-        name = model_name(tracking.realm, horizon)
-        what = f"{name} version {fit.version}" if fit.version else f"{name} run {fit.run_id}, not registered"
+        what = _fit_shown(fit)
         if fit.version in reasons:
             yield Item(what, KEPT, reasons[fit.version])
         elif fit.as_of not in done:
@@ -116,6 +126,34 @@ def _remove(engine: sa.Engine, home: Home, tracking: Tracking, horizon: int, fit
     except NightLocked:
         return Item(what, LEFT, f"the night of {fit.as_of} runs just now")
     return Item(what, REMOVED, f"older than the newest {keep}" if fit.version else "left by a clean-up that was killed")
+
+
+def _fit_shown(fit: Fitted) -> str:
+    return f"{fit.name} version {fit.version}" if fit.version else f"{fit.name} run {fit.run_id}, not registered"
+
+
+def _clean_features(
+    engine: sa.Engine, settings: Settings, home: Home, models: Collection[str], dry_run: bool
+) -> Iterator[Item]:
+    """Remove parts of features of which no definition is chosen, and none is what one of `models` was fitted on.
+
+    No night may begin meanwhile: one with other settings might build upon a part that is about to go.
+    """
+    root = settings.store.features or home.features
+    try:
+        with no_night(engine, home.locks):
+            needed = {(feature.name, feature.content) for feature in chosen_features(settings)}
+            for model in models:
+                needed |= set((needs_of(root, model) or {}).items())
+            gone = {part: own for part, own in known_parts(root).items() if needed.isdisjoint(own.items())}
+            if not dry_run:
+                remove_parts(root, gone)
+    except NightLocked as locked:
+        yield Item("parts of the feature store", LEFT, str(locked))
+        return
+    for part, own in sorted(gone.items()):
+        names = ", ".join(list(own)[:3]) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
+        yield Item(f"features {part}: {names}", WOULD_GO if dry_run else REMOVED, "not chosen, and no model needs it")
 
 
 def _clean_scratch(engine: sa.Engine, home: Home, dry_run: bool) -> Iterator[Item]:

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 
 from nightdesk.errors import BadInput
 from nightdesk.home import Home
+from nightdesk.operations.incoming import findings_if_new, member_findings
+from nightdesk.quality.table_checks import refuse_findings
+from nightdesk.quality.table_suites import factors_suite, fundamentals_suite
 from nightdesk.settings import Settings
 from nightdesk.sources import open_source
 from nightdesk.sources.cell_form import CellForm
@@ -58,7 +61,8 @@ def ingest(settings: Settings, table: Table, load: Load, at: dt.datetime) -> Ing
 
     The first load of a table (of an index, of a dataset) is a declared load of history: its rows are known by the rule
     of their publication. Rows of a later one are known from their arrival, if that is later, unless `load.history`.
-    Raises BadInput where there is no such file or it cannot be opened, SourceBroken where it cannot be read.
+    Raises BadInput where there is no such file or it cannot be opened, SourceBroken where it cannot be read, and
+    DataRefused, with every finding, where rows that are new break a rule of the table: then nothing is written.
     """
     content, name = _content(load.file), load.file.name
     facts = open_source(settings.source.name, **settings.source.options).facts
@@ -66,17 +70,22 @@ def ingest(settings: Settings, table: Table, load: Load, at: dt.datetime) -> Ing
         index = _index(load.index_name or facts.index_name or INDEX)
         members = member_lists(content, name, index, load.form)
         engine = _store(settings)
+        refuse_findings(member_findings(engine, members, facts.name, at.date(), at), "members", name)
         arrival = _arrival(engine, schema.membership, facts.name, load.history, at, index_name=index)
         return Ingested(facts.name, arrival.basis, load_membership(engine, members, arrival))
     if table == "fundamentals":
         form = load.form if load.form.date_format else load.form.model_copy(update={"date_format": US_DATES})
         figures = fundamentals(content, name, form)
         engine = _store(settings)
+        found = findings_if_new(engine, schema.fundamentals, fundamentals_suite(), figures, facts.name)
+        refuse_findings(found, "fundamentals", name)
         arrival = _arrival(engine, schema.fundamentals, facts.name, load.history, at)
         added = load_fundamentals(engine, figures, settings.tables.fundamentals_lag_days, arrival)
         return Ingested(facts.name, arrival.basis, added)
     returns = factor_returns(content, name, load.form)
     engine = _store(settings)
+    found = findings_if_new(engine, schema.factor_returns, factors_suite(at.date()), returns, SOURCE)
+    refuse_findings(found, "factor returns", name)
     arrival = _arrival(engine, schema.factor_returns, SOURCE, load.history, at, dataset=dataset_of(name))
     added = load_factor_returns(engine, returns, settings.tables.factors_lag_days, arrival)
     return Ingested(SOURCE, arrival.basis, added)

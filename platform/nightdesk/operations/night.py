@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nightdesk.errors import BadDate, BadInput, BadSetting
-from nightdesk.evaluation.walk_forward import Plan
+from nightdesk.evaluation.walk_forward import Plan, open_days
 from nightdesk.features.stages import Feature
 from nightdesk.home import Home
 from nightdesk.models.artifacts import Tracking
@@ -176,6 +176,7 @@ class Night:
             training.every,
             training.seed,
             training.threads or os.cpu_count() or 1,
+            self.settings.evaluation.sealed_from,
         )
 
 
@@ -204,8 +205,9 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
 
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
-    test block would begin before a label has matured, markets do not go together, or the chosen features lack one that
-    a model needs; UnknownName for a feature or group that is not registered.
+    test block would begin before a label has matured, the sealed stretch leaves too little to test on, markets do not
+    go together, or the chosen features lack one that a model needs; UnknownName for a feature or group that is not
+    registered.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -234,4 +236,16 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
         full = trading_days(calendar, first, newest)
         cure = f"choose {full[needed - 1]} or later" if len(full) >= needed else "lower training.first_train"
         raise BadDate(f"a night needs {needed} trading days of history to train and test on, got {len(days)}: {cure}")
+    _check_sealed(settings.evaluation.sealed_from, days, needed)
     return Night(settings, realm, day, mode, now)
+
+
+def _check_sealed(sealed_from: dt.date | None, days: list[dt.date], needed: int) -> None:
+    """Raise BadSetting where the sealed stretch leaves too little to train and test on."""
+    left = open_days(days, sealed_from)
+    if len(left) < needed:
+        cure = f"choose a day after {days[needed - 1]}"
+        raise BadSetting(
+            f"evaluation.sealed_from must leave {needed} trading days before it to train and test on, got {len(left)} "
+            f"before {sealed_from}: {cure}"
+        )

@@ -9,7 +9,7 @@ import polars as pl
 
 from nightdesk.labels.exits import GONE_AFTER
 from nightdesk.labels.forward import decided_returns, forward_returns
-from nightdesk.monitoring.matured import score_matured, score_matured_markets
+from nightdesk.monitoring.matured import met_by, met_in_markets
 from nightdesk.operations.markets import decisions
 from nightdesk.operations.night import Night
 from nightdesk.sources import Source
@@ -90,20 +90,21 @@ def closes_of(night: Night, bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def matured_tonight(night: Night, waiting: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Score the forecasts `waiting` (`store.forecasts.awaiting`) whose exit prices are known tonight."""
+def met_tonight(night: Night, waiting: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """The forecasts `waiting` (`store.forecasts.awaiting`) whose exit prices are known tonight, and what came of them.
+
+    As `monitoring.matured.met_by` gives them; of several markets with a column market.
+    """
     decided = decided_by(night, bars)
     if decided is None or waiting.is_empty():
-        return score_matured(waiting, bars, night.days(first_day(night, bars)), night.realm)
+        return met_by(waiting, bars, night.days(first_day(night, bars)))
     homes = bars.select(SYMBOL, MARKET).unique()
     horizons = sorted(waiting[HORIZON].unique())
     oldest: dt.date = waiting["as_of"].min()  # type: ignore[assignment]
-    return score_matured_markets(
+    return met_in_markets(
         waiting.join(homes, on=SYMBOL, how="left"),
         labels_of(night, bars, horizons, oldest),
         _exits(night, decided.filter(pl.col(DATE) >= oldest), horizons),
-        night.as_of,
-        night.realm,
     )
 
 

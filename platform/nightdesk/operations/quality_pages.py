@@ -13,6 +13,7 @@ import polars as pl
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of
 from nightdesk.operations.quality import thresholds_of
+from nightdesk.operations.table_pages import tables_beside
 from nightdesk.quality.bars import history_findings
 from nightdesk.quality.coverage import audit_survivorship, coverage
 from nightdesk.quality.history import day_findings
@@ -22,8 +23,9 @@ from nightdesk.report.quality import (
     PICTURED,
     BarsQuality,
     MembershipQuality,
+    TableQuality,
     render_bars,
-    render_membership,
+    render_table,
 )
 from nightdesk.report.write import write_page
 from nightdesk.sessions import trading_days
@@ -56,10 +58,14 @@ _FINDINGS: Final = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """What is known of each input table of a night; members are None for a source without an index."""
+    """What is known of each input table of a night: its bars, those beside them that have rows, the members' audit.
+
+    The audit is None where no list of members is known.
+    """
 
     bars: BarsQuality
     members: MembershipQuality | None
+    tables: tuple[TableQuality, ...] = ()
 
 
 def qualities_of(night: Night, bars: pl.DataFrame) -> Iterator[Quality]:
@@ -76,7 +82,11 @@ def qualities_of(night: Night, bars: pl.DataFrame) -> Iterator[Quality]:
 def _quality_of(night: Night, market: Source, bars: pl.DataFrame) -> Quality:
     facts, cutoff, last = market.facts, night.cutoff, night.newest_of(market)
     members = members_as_known(night.engine, facts.name, cutoff, last)
-    return Quality(_bars_quality(night, facts, last, bars), _membership_quality(last, facts, members, bars))
+    return Quality(
+        _bars_quality(night, facts, last, bars),
+        _membership_quality(last, facts, members, bars),
+        tuple(tables_beside(night, market, bars)),
+    )
 
 
 def write_quality_pages(night: Night, found: Quality) -> list[Path]:
@@ -87,9 +97,11 @@ def write_quality_pages(night: Night, found: Quality) -> list[Path]:
     folder = night.home.quality(night.realm, night.as_of)
     if found.bars.source != night.source.facts.name:
         folder /= found.bars.source
-    pages = {"bars.html": render_bars(found.bars, with_membership=found.members is not None)}
-    if found.members is not None:
-        pages["membership.html"] = render_membership(found.members)
+    names = ["bars", *(table.page for table in found.tables)]
+    pages = {"bars.html": render_bars(found.bars, names)}
+    for table in found.tables:
+        audit = found.members if table.page == "membership" else None
+        pages[f"{table.page}.html"] = render_table(table, names, audit)
     for name, html in pages.items():
         write_page(folder / name, html)
     return [folder / name for name in pages]
@@ -121,13 +133,14 @@ def _bars_quality(night: Night, facts: SourceFacts, last: dt.date, bars: pl.Data
 def _membership_quality(
     as_of: dt.date, facts: SourceFacts, members: pl.DataFrame, bars: pl.DataFrame
 ) -> MembershipQuality | None:
-    """How the members known by the night stand against its bars; None for a source without an index."""
-    if facts.index_name is None or members.is_empty():
+    """How the members known by the night stand against its bars; None where none are known."""
+    if members.is_empty():
         return None
+    names = members["index_name"].unique().sort().to_list()
     audit = audit_survivorship(members, bars[SYMBOL], bundled_aliases())
     return MembershipQuality(
         facts.name,
-        facts.index_name,
+        ", ".join(names),
         as_of,
         members["snapshot_date"].n_unique(),
         audit.members_as_spelt,

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from nightdesk.features.stages import every_feature
+from nightdesk.monitoring.findings import Watched
+from nightdesk.monitoring.performance import rolling_band, sliced
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.code import code_version
 from nightdesk.operations.intake import MarketIntake, held_of
+from nightdesk.operations.monitoring import matured_with_promises
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
 from nightdesk.operations.serving import Served
+from nightdesk.operations.sight import sight
 from nightdesk.publish.publication import Publication
 from nightdesk.quality.coverage import audit_survivorship
-from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
+from nightdesk.report.contents import CLOSED, LATE, NEW, Course, MarketReport, NightReport, ServedModel, Survivorship
 from nightdesk.sources import Source
 from nightdesk.sources.aliases import bundled_aliases
 from nightdesk.store.decisions import Serving, newest_walk_forward, walk_forward_in_markets
+from nightdesk.store.evidence import verdicts_of
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.forecasts import scores
 from nightdesk.store.inputs import members_as_known
-from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
+from nightdesk.store.monitoring import slices_of
+from nightdesk.store.trials import Opening, openings_by
+from nightdesk.tables import BAR_DATE, DATE, HORIZON, MARKET, MODEL, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,13 @@ def gather(
     served: Served,
     publication: Publication,
     ranking: pl.DataFrame,
+    watched: Watched,
+    drift_page: str,
 ) -> NightReport:
-    """Gather the report of `night`; `bars` are all bars known tonight, `ranking` what was published (may be empty)."""
+    """Gather the report of `night`; `bars` are all bars known tonight, `ranking` what was published (may be empty).
+
+    `drift_page` is a link to Evidently's page, empty without one.
+    """
     facts, engine = night.source.facts, night.engine
     walked = newest_walk_forward(engine, night.realm, night.as_of)
     first = first_day(night, bars)
@@ -83,7 +95,30 @@ def gather(
         corrected=night.corrected,
         markets=markets_of(night, bars, intake.markets),
         walk_forward_markets=walk_forward_in_markets(engine, night.realm, tested_on),
+        sight=sight(night, walked),
+        openings=tuple(told(one) for one in openings_by(engine, night.started)),
+        evidence=tuple(verdicts_of(engine, night.realm, night.as_of)),
+        watched=watched,
+        courses=tuple(_courses(night)),
+        drift_page=drift_page,
     )
+
+
+def told(opening: Opening) -> str:
+    """An opening of the sealed stretch in a sentence."""
+    return (
+        f"{opening.opened_at:%Y-%m-%d %H:%M} UTC: {opening.by} scored {opening.name} at {opening.horizon} days on days "
+        f"sealed from {opening.sealed_from} on, up to {opening.as_of}. Reason given: {opening.reason}"
+    )
+
+
+def _courses(night: Night) -> Iterator[Course]:
+    """How each served model's matured forecasts did, by horizon; models that were served longer ago stand first."""
+    matured = matured_with_promises(night)
+    slices = slices_of(night.engine, night.realm, night.as_of)
+    for (horizon, model), nights in matured.partition_by(HORIZON, MODEL, as_dict=True, maintain_order=True).items():
+        own = slices.filter(pl.col(HORIZON) == horizon, pl.col(MODEL) == model)
+        yield Course(horizon, model, nights.height, rolling_band(nights, horizon), sliced(nights, own, horizon))
 
 
 def markets_of(night: Night, bars: pl.DataFrame, intakes: Sequence[MarketIntake]) -> tuple[MarketReport, ...]:

@@ -9,7 +9,8 @@ import polars as pl
 from nightdesk.errors import ModelBroken
 from nightdesk.features.stages import Feature, every_feature
 from nightdesk.operations.night import Night
-from nightdesk.store.decisions import newest_walk_forward, serving_on
+from nightdesk.promotion.reign import reign_of
+from nightdesk.store.decisions import Move, moves_up_to, newest_walk_forward, serving_on
 from nightdesk.store.features import Definitions, FeatureTable, definitions_of, needs_of
 from nightdesk.tables import HORIZON
 
@@ -18,7 +19,7 @@ def features_to_build(night: Night) -> tuple[Feature, ...]:
     """The chosen features, and those that a model which speaks tonight was fitted on, defined as they were then."""
     known, chosen = every_feature(), night.chosen
     wanted = {feature.name for feature in chosen}
-    for needs in _needs(night):
+    for needs in (*_needs(night, _speaking(night)), *_needs(night, _former(night))):
         wanted |= {name for name, content in needs.items() if name in known and known[name].content == content}
     return tuple(feature for name, feature in known.items() if name in wanted)
 
@@ -29,7 +30,7 @@ def outdated_features(night: Night) -> list[str]:
     return sorted(
         {
             name
-            for needs in _needs(night)
+            for needs in _needs(night, _speaking(night))
             for name, content in needs.items()
             if name not in known or known[name].content != content
         }
@@ -50,13 +51,27 @@ def check_needs(night: Night, table: FeatureTable, model: str, content: str) -> 
         )
 
 
-def _needs(night: Night) -> Iterator[Definitions]:
-    """What each model needs that may speak tonight: the served ones, and the newest fits beside them."""
+def _speaking(night: Night) -> set[str]:
+    """The served models, and the newest fits beside them, by their content."""
     served = {one.content for one in serving_on(night.engine, night.realm, night.as_of)}
     newest = newest_walk_forward(night.engine, night.realm, night.as_of).filter(
         pl.col(HORIZON).is_in(list(night.settings.horizons))
     )
-    for content in sorted(served | set(newest["model_content"].drop_nulls())):
+    return served | set(newest["model_content"].drop_nulls())
+
+
+def _former(night: Night) -> set[str]:
+    """The former champions, which speak in shadow as long as they can: by their content."""
+    moves: dict[int, list[Move]] = {}
+    for move in moves_up_to(night.engine, night.realm, night.as_of):
+        moves.setdefault(move.serving.horizon, []).append(move)
+    reigns = [reign_of(own) for own in moves.values()]
+    return {one.former.serving.content for one in reigns if one is not None and one.former is not None}
+
+
+def _needs(night: Night, models: set[str]) -> Iterator[Definitions]:
+    """What each of these models needs, by their content."""
+    for content in sorted(models):
         needs = needs_of(night.features, content)
         if needs is not None:
             yield needs

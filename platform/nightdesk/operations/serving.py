@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from nightdesk.errors import ModelBroken
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.baselines import RANKINGS, ranked
+from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.night import Night
+from nightdesk.operations.proposal import proposal, served_by
+from nightdesk.operations.refusals import tell_of
 from nightdesk.operations.served_features import check_needs
+from nightdesk.operations.standing import fit_of, fits_beside, label, moves_at
 from nightdesk.operations.training import Tested
 from nightdesk.operations.universe import universe_of
 from nightdesk.promotion.approval import settled
-from nightdesk.promotion.champion import carry_out
-from nightdesk.promotion.gate import Choice, Fit, choose
+from nightdesk.promotion.champion import carry_out, tag_skill
+from nightdesk.promotion.reign import reign_of
 from nightdesk.scoring.intervals import beats, mean_interval
 from nightdesk.store.approvals import Answer
 from nightdesk.store.decisions import (
-    KEEP,
     MARKET_SCORES,
-    MOVING,
-    REFRESH,
     Decision,
     Serving,
-    decided_after,
-    newest_walk_forward,
-    serving_on,
     write_walk_forward,
     write_walk_forward_markets,
 )
+from nightdesk.store.evidence import PROVEN, freeze_recipes
 from nightdesk.store.features import FeatureTable, read_features
 from nightdesk.store.files import content_of
-from nightdesk.store.nights import RETRAIN, newest_begun, running_kind
 from nightdesk.tables import DATE, HORIZON, MARKET, MODEL, SCORE, SYMBOL
 
-UNPROVEN = "unproven"
-ONE_DAY = dt.timedelta(days=1)
+_log = logging.getLogger("nightdesk.night")
+
 SILENT = ("constant", "equal_weight")
 """Baselines that say the same of every symbol: a log of that would hold nothing."""
 
@@ -60,39 +59,38 @@ class Proposed:
     decisions: tuple[Decision, ...]
 
 
-def propose(night: Night, tested: Sequence[Tested]) -> Proposed:
-    """Enter tonight's walk-forward results, and decide who should be served at each horizon."""
-    decisions: list[Decision] = []
+def propose(night: Night, table: FeatureTable, tested: Sequence[Tested], weighed: Weighed) -> Proposed:
+    """Enter tonight's walk-forward results, and decide who should be served at each horizon.
+
+    A champion that cannot serve goes at once; then comes what the evidence says, then tonight's fits. At a horizon
+    where none of them says anything, nothing is decided.
+    """
     if tested:
         write_walk_forward(night.engine, walk_forward_rows(night, tested))
         write_walk_forward_markets(night.engine, night.realm, night.as_of, market_rows(tested))
-        served = {one.horizon: one for one in served_by(night)}
-        for horizon in night.settings.horizons:
-            fits = [one for one in tested if one.horizon == horizon and one.kind == "model"]
-            decisions.append(_decision(night, horizon, served.get(horizon), fits))
+        fitted = {one.recipe: one.model for one in tested if one.recipe is not None}
+        freeze_recipes(night.engine, fitted, night.started)
+    made = (
+        proposal(
+            night, table, horizon, [one for one in tested if one.horizon == horizon and one.kind == "model"], weighed
+        )
+        for horizon in night.settings.horizons
+    )
+    decisions = [one for one in made if one is not None]
     return Proposed(content_of(*(asdict(one) for one in decisions)), tuple(decisions))
 
 
 def settle(night: Night, proposed: Proposed, answers: Sequence[Answer]) -> None:
-    """Carry out what was proposed; where a person was asked, as they answered."""
+    """Carry out what was proposed; where a person was asked, as they answered. What was refused is told."""
     served = {one.horizon for one in served_by(night)}
     for decision in proposed.decisions:
         final = settled(decision, answers, decision.horizon in served)
         carry_out(night.engine, night.tracking, final, night.started)
-
-
-def served_by(night: Night) -> list[Serving]:
-    """Who is served tonight; in a retrain, on the night that comes next."""
-    begun = _begun_before(night)
-    return serving_on(night.engine, night.realm, night.as_of if begun is None else begun + ONE_DAY)
-
-
-def _begun_before(night: Night) -> dt.date | None:
-    """In a retrain, the newest night that has begun, unless that is before its own: that one forecasts without it."""
-    if running_kind(night.engine, night.realm, night.as_of) != RETRAIN:
-        return None
-    begun = newest_begun(night.engine, night.realm)
-    return begun if begun is not None and begun >= night.as_of else None
+        if final.horizon in served:
+            tell_of(night, final)
+    for one in served_by(night):
+        if one.skill == PROVEN:
+            tag_skill(night.tracking, one.horizon, one.version, one.skill)
 
 
 def walk_forward_rows(night: Night, tested: Sequence[Tested]) -> pl.DataFrame:
@@ -133,19 +131,26 @@ def market_rows(tested: Sequence[Tested]) -> pl.DataFrame:
 def forecast(night: Night, table: FeatureTable, served: Served) -> pl.DataFrame:
     """What every model says tonight of every symbol that has a bar.
 
-    Returns horizon, model, symbol, score, served, model_content: the served models, the other recipes' newest fits
-    beside them in shadow, and the ranking baselines (a symbol without the feature they rank by is left out). Of symbols
-    of the night's universe alone, which changes no score: each model was fitted on, and speaks of, all of them.
+    Returns horizon, model, symbol, score, served, model_content: the served models, the other recipes' newest fits and
+    the former champions beside them in shadow, and the ranking baselines (a symbol without the feature they rank by is
+    left out). Of symbols of the night's universe alone, which changes no score: each model was fitted on, and speaks
+    of, all of them.
 
-    Raises ModelBroken where a model would be given features defined otherwise than those it was fitted on.
+    Raises ModelBroken where a served model is not what was registered, or would be given features defined otherwise
+    than those it was fitted on; a model in shadow is silent then.
     """
     tonight = read_features(table, [night.as_of])
     parts = []
-    for horizon, model, version, content, is_served in _speakers(night, served):
-        check_needs(night, table, f"{model} at {horizon} days", content)
-        bundle = load_version(night.tracking, ModelVersion(model_name(night.realm, horizon), version, "", content))
-        scores = tonight.select(SYMBOL).with_columns(pl.Series(SCORE, bundle.score(tonight)))
-        parts.append(_said(scores, horizon, model, content, is_served))
+    for one, name, is_served in _speakers(night, served):
+        try:
+            scores = _scores(night, table, one, tonight)
+        except ModelBroken as error:
+            if is_served:
+                raise
+            # A model in shadow costs the night nothing: its pair of tonight is missing from the evidence, and no more.
+            _log.warning("%s at %d days is silent in shadow: %s", name, one.horizon, error)
+        else:
+            parts.append(_said(scores, one.horizon, name, one.content, is_served))
     for horizon in night.settings.horizons:
         for name in RANKINGS:
             if name not in SILENT:
@@ -170,14 +175,38 @@ def _said(scores: pl.DataFrame, horizon: int, model: str, content: str, is_serve
     )
 
 
-def _speakers(night: Night, served: Served) -> list[tuple[int, str, str, str, bool]]:
-    """Served models, then the newest fits of the other recipes: horizon, model, version, content, served."""
-    speakers = [(one.horizon, one.model, one.version, one.content, True) for one in served.models]
+def _scores(night: Night, table: FeatureTable, one: Serving, tonight: pl.DataFrame) -> pl.DataFrame:
+    """What one model says of each symbol: symbol, score."""
+    check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
+    version = ModelVersion(model_name(night.realm, one.horizon), one.version, "", one.content)
+    bundle = load_version(night.tracking, version)
+    return tonight.select(SYMBOL).with_columns(pl.Series(SCORE, bundle.score(tonight)))
+
+
+def _speakers(night: Night, served: Served) -> list[tuple[Serving, str, bool]]:
+    """Who speaks, under which name, and whether it is served; a recipe speaks once at a horizon.
+
+    The served models, then the newest fits of other recipes, then former champions whose recipe is fitted no more.
+    """
+    speakers = [(one, one.model, True) for one in served.models]
+    moves = {horizon: moves_at(night, horizon) for horizon in night.settings.horizons}
+    heard = {(horizon, own[-1].recipe) for horizon, own in moves.items() if own}
     taken = {(one.horizon, one.model) for one in served.models}
-    newest = newest_walk_forward(night.engine, night.realm, night.as_of).filter(pl.col("version").is_not_null())
-    for row in newest.iter_rows(named=True):
-        if (row[HORIZON], row[MODEL]) not in taken and row[HORIZON] in night.settings.horizons:
-            speakers.append((row[HORIZON], row[MODEL], row["version"], row["model_content"], False))
+    beside = fits_beside(night)
+    rivals = [
+        (fit, recipe)
+        for horizon, recipe in beside.select(HORIZON, "recipe").iter_rows()
+        if (fit := fit_of(beside, horizon, recipe)) is not None
+    ]
+    former = [one.former for own in moves.values() if (one := reign_of(own)) is not None and one.former is not None]
+    rivals += [(one.serving, one.recipe) for one in former]
+    for fit, recipe in rivals:
+        if recipe is None or (fit.horizon, recipe) in heard:
+            continue
+        name = label(fit.model, recipe) if (fit.horizon, fit.model) in taken else fit.model
+        speakers.append((fit, name, False))
+        heard.add((fit.horizon, recipe))
+        taken.add((fit.horizon, fit.model))
     return speakers
 
 
@@ -203,38 +232,3 @@ def _aligned(other: Tested, one: Tested) -> pl.Series:
     """The other's daily rank IC on the days of the one, in their order."""
     days = one.daily.read().select(DATE)
     return days.join(other.daily.read(), on=DATE, how="left", maintain_order="left")["rank_ic"]
-
-
-def _decision(night: Night, horizon: int, served: Serving | None, fits: Sequence[Tested]) -> Decision:
-    means = {one.model: mean_interval(one.daily.read()["rank_ic"], horizon).mean for one in fits}
-    candidates = [Fit(one.model, one.recipe or "", means[one.model], one.fault) for one in fits]
-    recipe = None if served is None else _recipe_served(night, served)
-    choice = choose(None if served is None else served.model, recipe, candidates)
-    retrained = _begun_before(night)
-    if choice.action in MOVING and served is not None and retrained is None:
-        newest = newest_begun(night.engine, night.realm)
-        if newest is not None and newest > night.as_of:
-            # Its nights have forecast with the champion of then: to serve another from here on would rewrite that.
-            choice = Choice(KEEP, None, (f"the night of {newest} has run: a night of the past moves nothing",))
-    fit = next((one for one in fits if one.model == choice.model), None)
-    version = None if fit is None else fit.version
-    return Decision(
-        night.realm,
-        night.as_of,
-        horizon,
-        choice.action,
-        choice.model,
-        None if fit is None else fit.content,
-        None if version is None else version.version,
-        (served.skill if served and choice.action == REFRESH else UNPROVEN) if choice.action in MOVING else None,
-        "; ".join(choice.reasons),
-        # A night of the past says who would have been served then; the alias belongs to the newest night.
-        choice.action in MOVING and not decided_after(night.engine, night.realm, night.as_of, horizon),
-        retrained if choice.action in MOVING else None,
-    )
-
-
-def _recipe_served(night: Night, served: Serving) -> str | None:
-    rows = newest_walk_forward(night.engine, night.realm, served.since)
-    known = rows.filter(pl.col(HORIZON) == served.horizon, pl.col("model_content") == served.content)
-    return known["recipe"].first() if known.height else None  # type: ignore[return-value]

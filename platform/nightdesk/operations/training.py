@@ -12,16 +12,18 @@ from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
-from nightdesk.models.recipe import Recipe
+from nightdesk.models.recipe import Recipe, identity
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day, labels_of
+from nightdesk.operations.references import keep_reference
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.store.features import FeatureTable, read_features, write_needs
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.store.trials import FIT, Trial, log_trials
 from nightdesk.tables import DATE, SYMBOL
 
 
@@ -29,7 +31,8 @@ from nightdesk.tables import DATE, SYMBOL
 class Tested:
     """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
 
-    `markets` is the daily rank IC of each market by itself, where there are several.
+    `recipe` is its identity (`models.recipe.identity`); `markets` is the daily rank IC of each market by itself, where
+    there are several.
     """
 
     content: str
@@ -49,6 +52,7 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
+    _count(night, recipe, horizon, tested)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
     manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
@@ -57,10 +61,12 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     contents = {feature.name: feature.content for feature in night.chosen}
     write_needs(night.features, version.content, {column: contents[column] for column in columns})
+    keep_reference(night, table, features, columns, version.content)
     log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
     daily, markets = _kept(night, horizon, name, tested)
-    return Tested(version.content, horizon, name, "model", daily, recipe.content, version, fault, markets)
+    used = identity(recipe, version_of(feature for feature in night.chosen if feature.name in columns))
+    return Tested(version.content, horizon, name, "model", daily, used, version, fault, markets)
 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
@@ -70,6 +76,7 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
     labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
+    _count(night, LINEAR, horizon, linear)
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
@@ -78,6 +85,14 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
         Tested(daily.content, horizon, name, "baseline", daily, None, None, None, markets)
         for name, (daily, markets) in kept.items()
     )
+
+
+def _count(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> None:
+    """Enter a walk-forward in the ledger of trials, whatever comes of it; a night started again counts once."""
+    span = tested.fits[0].test_first, tested.fits[-1].test_last
+    seed = night.settings.training.seed
+    trial = Trial(night.realm, FIT, recipe.name, recipe.content, horizon, night.as_of, *span, seed)
+    log_trials(night.engine, [trial], "night", night.started)
 
 
 def _chosen(night: Night, table: FeatureTable) -> pl.DataFrame:

@@ -65,6 +65,11 @@ def members_of_days(night: Night, features: Iterable[Feature], bars: pl.DataFram
     """
     if not any(isinstance(feature, CrossSection) for feature in features):
         return None
+    return members_of_evenings(night, bars)
+
+
+def members_of_evenings(night: Night, bars: pl.DataFrame) -> pl.DataFrame | None:
+    """The members of each day of `bars` as they were known on its evening: date, symbol, sector; None without lists."""
     facts = night.source.facts
     versions = member_versions(night.engine, facts.name, night.cutoff, night.as_of)
     if versions.is_empty():

@@ -49,8 +49,16 @@ def alias_version(tracking: Tracking, horizon: int) -> str | None:
     return str(found.version)
 
 
+@reaches
+def tag_skill(tracking: Tracking, horizon: int, version: str, skill: str) -> None:
+    """Set the version's own tag of skill, which is registered as unproven: `proven`, once the evidence says so."""
+    own, name = client(tracking), model_name(tracking.realm, horizon)
+    if own.get_model_version(name, version).tags.get("skill") != skill:
+        own.set_model_version_tag(name, version, "skill", skill)
+
+
 def _finish(engine: sa.Engine, tracking: Tracking, decision: Decision) -> None:
-    later = decisions.decided_after(engine, decision.realm, decision.as_of, decision.horizon)
+    later = decisions.decided_after(engine, decision.realm, decision.as_of, decision.horizon, decision.counts_after)
     # Asked again: a night of a later date may have been served since this one decided.
     if decision.action in MOVING and decision.moves_alias and decision.version is not None and not later:
         name = model_name(decision.realm, decision.horizon)

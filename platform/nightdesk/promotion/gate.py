@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nightdesk.promotion.refresh import RefreshVerdict
 from nightdesk.store.decisions import KEEP, REFRESH, REFUSE, SERVE
 
 
@@ -27,13 +28,15 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def choose(served_model: str | None, served_recipe: str | None, fits: Sequence[Fit]) -> Choice:
-    """Choose who is served from tonight on.
+def choose(
+    served_model: str | None, served_recipe: str | None, fits: Sequence[Fit], newer: RefreshVerdict | None = None
+) -> Choice:
+    """Choose who is served from tonight on, by tonight's fits.
 
     With nobody served, the sound fit with the highest walk-forward rank IC serves, as unproven: a choice by backtest is
-    no evidence of skill. With a model served, only its own recipe fitted on newer data takes its place (a refresh);
-    another recipe needs superiority on forecasts logged before their labels were known, and is never let in by a
-    backtest.
+    no evidence of skill. With a model served, only its own recipe fitted on newer data takes its place (a refresh),
+    unless that fit is broken, or `newer` (`judge_refresh`; None: nothing was compared) shows it to be inferior; another
+    recipe needs superiority on forecasts logged before their labels were known, and is never let in by a backtest.
     """
     faults = tuple(f"{fit.model} may not serve: {fit.fault}" for fit in fits if fit.fault is not None)
     sound = [fit for fit in fits if fit.fault is None]
@@ -50,4 +53,9 @@ def choose(served_model: str | None, served_recipe: str | None, fits: Sequence[F
         return Choice(KEEP, None, (reason, *faults))
     if same[0].fault is not None:
         return Choice(REFUSE, None, (*faults, f"the former fit of {served_model} stays"))
-    return Choice(REFRESH, same[0].model, (f"the served recipe, {served_model}, fitted on newer data", *faults))
+    compared = () if newer is None else newer.reasons
+    if newer is not None and not newer.may_serve:
+        return Choice(REFUSE, None, (*compared, *faults, f"the former fit of {served_model} stays"))
+    return Choice(
+        REFRESH, same[0].model, (f"the served recipe, {served_model}, fitted on newer data", *compared, *faults)
+    )

@@ -18,14 +18,20 @@ def smoke_fault(loaded: Bundle, fitted: Bundle, tonight: pl.DataFrame) -> str | 
     `tonight` holds the features of the as-of day. The loaded model must score as the fitted one did, bit for bit, with
     finite and mostly distinct scores.
     """
+    fault = serving_fault(loaded, tonight)
+    if fault is None and not np.array_equal(loaded.score(tonight), fitted.score(tonight)):
+        return "the model loaded from the registry must score as the fitted one, got other scores"
+    return fault
+
+
+def serving_fault(loaded: Bundle, tonight: pl.DataFrame) -> str | None:
+    """Say why a model that was fitted on an earlier night cannot score `tonight`'s features, or None where it can."""
     try:
         scores = loaded.score(tonight)
     except ModelBroken as error:
         return str(error)
     if not np.isfinite(scores).all():
         return f"scores must be finite, got {int((~np.isfinite(scores)).sum())} of {len(scores)} that are not"
-    if not np.array_equal(scores, fitted.score(tonight)):
-        return "the model loaded from the registry must score as the fitted one, got other scores"
     distinct = len(np.unique(scores)) / max(len(scores), 1)
     if distinct < MIN_DISTINCT:
         return f"at least {MIN_DISTINCT:.0%} of the scores must differ, got {distinct:.0%}"

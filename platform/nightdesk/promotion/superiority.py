@@ -86,13 +86,15 @@ class Evidence:
     reasons: tuple[str, ...]
 
 
-def next_share(starts: Collection[dt.date], night: dt.date) -> float | None:
+def next_share(starts: Collection[dt.date], night: dt.date, horizons: int = 1) -> float | None:
     """Alpha for a test that starts on `night`; None where the calendar year's four are spent.
 
     Parameters
     ----------
     starts
         When earlier tests of the same budget started, ended ones included: what was spent stays spent.
+    horizons
+        How many share the desk's yearly alpha alike: each has a champion of its own, and four tests a year.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def next_share(starts: Collection[dt.date], night: dt.date) -> float | None:
             f"tests must have started by {night}, got one of {max(starts)}: shares are dealt in order of time"
         )
     spent = sum(start.year == night.year for start in starts)
-    return SHARES[spent] if spent < len(SHARES) else None
+    return SHARES[spent] / horizons if spent < len(SHARES) else None
 
 
 def countable(

@@ -9,7 +9,6 @@ from typing import Final
 
 import polars as pl
 
-from nightdesk.quality.actions import action_findings
 from nightdesk.quality.expectations import REASON, ROW, column_mismatch, failed_rows
 from nightdesk.quality.finding import Finding, Severity
 from nightdesk.quality.history import day_findings, symbol_findings
@@ -66,6 +65,7 @@ def check_bars(
     symbols_before: int | None = None,
     before: pl.DataFrame | None = None,
     actions: pl.DataFrame | None = None,
+    beside: Sequence[Finding] = (),
 ) -> Verdict:
     """Check `bars` of the trading days `days`.
 
@@ -85,7 +85,10 @@ def check_bars(
         None: the batch is looked at by itself. They give no finding of their own.
     actions
         Corporate actions of raw bars (`tables.CORPORATE_ACTIONS`), known on the batch's night: a jump that a split
-        explains is none. One that cannot be applied refuses the batch.
+        explains is none.
+    beside
+        What was found in the tables that came with the bars (`table_checks.table_findings`): what refuses one of them
+        refuses the batch, and `actions` are not applied then.
 
     Returns
     -------
@@ -98,11 +101,12 @@ def check_bars(
         A check itself could not be run.
     """
     actions = pl.DataFrame(schema=CORPORATE_ACTIONS) if actions is None else actions
-    refused_actions = action_findings(actions)
+    refused_beside = tuple(one for one in beside if one.severity == "batch")
+    noted_beside = tuple(one for one in beside if one.severity != "batch")
     refusals = _schema(bars) or _empty(bars, days)
     if refusals or bars.is_empty():
-        refusals = (*refusals, *refused_actions)
-        return Verdict(pl.DataFrame(schema=BARS), pl.DataFrame(schema=BROKEN), 0, (), refusals)
+        refusals = (*refusals, *refused_beside)
+        return Verdict(pl.DataFrame(schema=BARS), pl.DataFrame(schema=BROKEN), 0, noted_beside, refusals)
     bars = bars.select(*BARS).sort(SYMBOL, DATE)
     same_key = pl.all_horizontal(pl.col(key).eq_missing(pl.col(key).shift(1)) for key in (SYMBOL, DATE))
     once = bars.unique(maintain_order=True) if bars.select(same_key.any()).item() else bars
@@ -115,7 +119,7 @@ def check_bars(
 
     keyed = once.filter(pl.col(SYMBOL).is_not_null() & pl.col(DATE).is_in(list(days)) & ~same_key)
     shares = keyed
-    if not (refused_actions or actions.is_empty()):
+    if not (refused_beside or actions.is_empty()):
         shares = adjusted(keyed, actions, days[-1])
         before = None if before is None else adjusted(before, actions, days[-1])
     found = (
@@ -128,11 +132,11 @@ def check_bars(
         good,
         broken,
         bars.height - once.height,
-        tuple(one for one in found if one.severity != "batch"),
+        (*(one for one in found if one.severity != "batch"), *noted_beside),
         (
             *_too_broken(broken, once.height, thresholds),
             *(one for one in found if one.severity == "batch"),
-            *refused_actions,
+            *refused_beside,
         ),
     )
 

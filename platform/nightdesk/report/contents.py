@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.monitoring.findings import Watched
+from nightdesk.store.evidence import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -55,6 +58,20 @@ class MarketReport:
     quarantined: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """How the forecasts of one model that was served at a horizon did, of those that have matured.
+
+    Frames: `rolling` is as `monitoring.performance.rolling_band` gives it, `slices` as `sliced` does.
+    """
+
+    horizon: int
+    model: str
+    nights: int
+    rolling: pl.DataFrame
+    slices: pl.DataFrame
+
+
 @dataclass(frozen=True, slots=True)
 class NightReport:
     """All of one night that the report shows.
@@ -69,6 +86,10 @@ class NightReport:
     the newest versions of its days, and not those of its own evening. `markets` is empty for a desk of one market, else
     the lead's record and then the others'; `ranking` then has market, bar_date and currency too, and ranks each market
     by itself, and `walk_forward_markets` has horizon, model, market, mean, lower, upper, days.
+    `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
+    that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
+    `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
+    without one.
     """
 
     as_of: dt.date
@@ -99,3 +120,9 @@ class NightReport:
     corrected: bool = False
     markets: tuple[MarketReport, ...] = ()
     walk_forward_markets: pl.DataFrame | None = None
+    sight: pl.DataFrame | None = None
+    openings: tuple[str, ...] = ()
+    evidence: tuple[Verdict, ...] = ()
+    watched: Watched | None = None
+    courses: tuple[Course, ...] = ()
+    drift_page: str = ""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from nightdesk.report.pictures import BLUE, FAINT, GREY, INK
 
-_STYLE: Final = {
+STYLE: Final = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.size": 10.0,
@@ -24,7 +24,7 @@ _STYLE: Final = {
     "ytick.color": INK,
     "svg.hashsalt": "feature",
 }
-_NO_METADATA: Final = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+NO_METADATA: Final = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
 def feature_picture(
@@ -35,7 +35,7 @@ def feature_picture(
     `dates` (sorted), `closes` (in the instrument's currency) and `values` (in `unit`) have one length, at least 1.
     Returns an SVG document, the same bytes for the same numbers.
     """
-    with style.context(["default", _STYLE]):
+    with style.context(["default", STYLE]):
         figure = Figure(figsize=(9.0, 4.6))
         price = figure.add_axes((0.09, 0.56, 0.88, 0.34))
         below = figure.add_axes((0.09, 0.11, 0.88, 0.38), sharex=price)
@@ -47,7 +47,7 @@ def feature_picture(
         below.xaxis.set_major_locator(locator)
         below.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         written = io.StringIO()
-        figure.savefig(written, format="svg", metadata=_NO_METADATA)
+        figure.savefig(written, format="svg", metadata=NO_METADATA)
     return written.getvalue()
 
 

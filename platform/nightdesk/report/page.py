@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
-from nightdesk.report.contents import NightReport
-from nightdesk.report.pictures import matured_pictures, rank_ic_pictures
+from nightdesk.report.contents import Course, NightReport
+from nightdesk.report.pictures import course_pictures, matured_pictures, rank_ic_pictures
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 
 TEMPLATE: Final = "night.html.jinja"
@@ -67,6 +68,17 @@ class PastPart:
 
 
 @dataclass(frozen=True, slots=True)
+class CoursePart:
+    """How one served model's forecasts did: its slices; `picture` is None where no interval is defined yet."""
+
+    horizon: int
+    model: str
+    nights: int
+    slices: list[Row]
+    picture: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinePart:
     """Rows by reason (a row with two reasons counts under both), and the rows, as far as listed."""
 
@@ -102,8 +114,11 @@ def render(report: NightReport) -> str:
         ranking=list(_ranking(report)),
         trust=list(_trust(report)),
         in_markets=_in_markets(report),
+        sight=[] if report.sight is None else report.sight.to_dicts(),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
+        evidence=[(one, question(one), *shown(one)) for one in report.evidence],
+        courses=list(_courses(report.courses)),
         matured=report.matured.height,
         quarantine=_quarantine(report.quarantined),
         notes=report.notes.to_dicts(),
@@ -191,6 +206,13 @@ def _past(matured: pl.DataFrame) -> Iterator[PastPart]:
             mean=float(values.to_numpy().mean()) if values.len() else None,
             picture=pictures[horizon] if values.len() else None,
         )
+
+
+def _courses(courses: Sequence[Course]) -> Iterator[CoursePart]:
+    pictures = course_pictures({(one.horizon, one.model): one.rolling for one in courses})
+    for one in courses:
+        picture = pictures.get((one.horizon, one.model))
+        yield CoursePart(one.horizon, one.model, one.nights, one.slices.to_dicts(), picture)
 
 
 def _quarantine(rows: pl.DataFrame) -> QuarantinePart:

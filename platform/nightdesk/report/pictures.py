@@ -100,6 +100,38 @@ def matured_pictures(nights: pl.DataFrame) -> dict[int, str]:
     return drawn
 
 
+def course_pictures(courses: Mapping[tuple[int, str], pl.DataFrame]) -> dict[tuple[int, str], str]:
+    """Draw each model's rolling mean rank IC with its 95 % band, and what was promised, all on one scale.
+
+    Parameters
+    ----------
+    courses
+        By horizon and model: as_of, mean, lower, upper, promised (pure numbers; promised null where nothing was).
+
+    Returns
+    -------
+    dict
+        Horizon and model to an `<svg>` element; none where there are no rows.
+    """
+    drawn_from = {key: rows for key, rows in courses.items() if rows.height}
+    if not drawn_from:
+        return {}
+    low, high = _limits(pl.concat(list(drawn_from.values())), "mean", "lower", "upper", "promised")
+    drawn = {}
+    for (horizon, model), rows in drawn_from.items():
+        with style.context(["default", _STYLE, {"svg.hashsalt": f"course-{horizon}-{model}"}]):
+            figure = Figure(figsize=(WIDTH, 2.2))
+            _mean_and_band(_axes(figure, left=0.55), rows, (low, high))
+            last = rows.row(-1, named=True)
+            said = (
+                f"Rolling mean rank IC of {model} at {horizon} days ahead from {rows['as_of'][0]} to {last['as_of']}: "
+                f"last {signed(last['mean'])}, {between(last['lower'], last['upper'])}; promised "
+                f"{signed(last['promised'])}."
+            )
+            drawn[horizon, model] = _svg(figure, said)
+    return drawn
+
+
 def _dots_and_whiskers(axes: Any, rows: list[dict[str, Any]], served: str | None, limits: tuple[float, float]) -> None:
     for place, row in enumerate(rows):
         colour = GREY if row["kind"] == "baseline" else BLUE
@@ -141,6 +173,23 @@ def _dots_and_mean(
     axes.axhline(0, color=FAINT, linewidth=1, zorder=0, clip_on=False)
     axes.plot(at, values, "o", color=BLUE, alpha=0.45, markersize=4, markeredgewidth=0, clip_on=False)
     axes.plot(at, so_far, color=INK, linewidth=1.8, clip_on=False)
+    _date_axis(axes, at, limits)
+
+
+def _mean_and_band(axes: Any, rows: pl.DataFrame, limits: tuple[float, float]) -> None:
+    at = [day.toordinal() for day in rows["as_of"]]
+    lower, mean, upper, promised = (
+        rows[name].cast(pl.Float64).fill_null(float("nan")).to_list() for name in ("lower", "mean", "upper", "promised")
+    )
+    axes.axhline(0, color=FAINT, linewidth=1, zorder=0, clip_on=False)
+    axes.fill_between(at, lower, upper, color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(at, mean, color=BLUE, linewidth=1.8, marker="o", markersize=2.5, clip_on=False)
+    axes.plot(at, promised, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), clip_on=False)
+    _date_axis(axes, at, limits)
+
+
+def _date_axis(axes: Any, at: list[int], limits: tuple[float, float]) -> None:
+    """Limits, and the first and last night under the axis of dates."""
     axes.set_ylim(*limits)
     axes.set_xlim(at[0] - 1, at[-1] + 1)
     axes.locator_params(axis="y", nbins=5)

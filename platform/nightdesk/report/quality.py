@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +12,21 @@ from typing import Any, Final
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from nightdesk.quality.finding import Finding
 from nightdesk.report import wording
 from nightdesk.report.course import course
 
 TEMPLATE: Final = "quality.html.jinja"
+TABLE_TEMPLATE: Final = "quality_table.html.jinja"
+TITLES: Final = {
+    "bars": "bars",
+    "membership": "members of the index",
+    "actions": "corporate actions",
+    "fundamentals": "fundamentals",
+    "factors": "factor returns",
+}
+"""What each page speaks of, by its file's name without ending, in the order in which they are linked."""
+
 PICTURED: Final = (
     ("suspected_action", "Suspected splits, spin-offs and special dividends"),
     ("price_error", "Suspected wrong prices"),
@@ -67,6 +79,50 @@ class MembershipQuality:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCount:
+    """A rule with how many rows it was run on, and how many break it; one that refuses nothing is a note."""
+
+    code: str
+    meaning: str
+    rows: int
+    failed: int
+    refuses: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableQuality:
+    """What is known of a table beside the bars, as of a date.
+
+    `page` is one of `TITLES`; `first` and `last` are the days of its rows, `newest_known_at` (UTC) is when the newest
+    of them was known, `restated` how many versions later ones replaced. `summary` says in words how fresh it is,
+    `coverage` has captions ("symbols without ...") with a frame each, as it is to be shown.
+    """
+
+    page: str
+    source: str
+    as_of: dt.date
+    rows: int
+    first: dt.date
+    last: dt.date
+    newest_known_at: dt.datetime
+    restated: int
+    summary: str
+    rules: tuple[RuleCount, ...]
+    findings: tuple[Finding, ...]
+    coverage: tuple[tuple[str, pl.DataFrame], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A frame as a table on a page, as far as listed: each column's name and class (`n`: a number, `date`)."""
+
+    caption: str
+    columns: list[tuple[str, str]]
+    rows: list[Row]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pictured:
     """The findings of one rule with a picture each, and how many more there are."""
 
@@ -86,14 +142,15 @@ class Listed:
     total: int
 
 
-def render_bars(found: BarsQuality, *, with_membership: bool) -> str:
-    """Render the page of the bars; `with_membership` links to the other page beside it. Same bytes for equal input."""
+def render_bars(found: BarsQuality, pages: Sequence[str] = ("bars",)) -> str:
+    """Render the page of the bars, with links to the other `pages` beside it. Same bytes for equal input."""
     shown = {rule for rule, _ in PICTURED}
     counts = found.findings.group_by("rule", "meaning", maintain_order=True).agg(pl.len().alias("findings"))
     whole = found.coverage.filter((pl.col("behind") == 0) & (pl.col("missing") == 0))
-    return _template().render(
+    return _template(TEMPLATE).render(
         page="bars",
-        other="membership.html" if with_membership else None,
+        pages=pages,
+        titles=TITLES,
         found=found,
         counts=counts.to_dicts(),
         pictured=[_pictured(found, rule, heading) for rule, heading in PICTURED],
@@ -106,20 +163,26 @@ def render_bars(found: BarsQuality, *, with_membership: bool) -> str:
     )
 
 
-def render_membership(found: MembershipQuality) -> str:
-    """Render the page of an index's members: who has no bars, and which aliases were followed."""
-    return _template().render(
-        page="membership",
-        other="bars.html",
+def render_table(found: TableQuality, pages: Sequence[str], audit: MembershipQuality | None = None) -> str:
+    """Render the page of a table beside the bars, with links to the other `pages`.
+
+    With `audit`, it also says which members of an index have no bars, and which aliases were followed.
+    """
+    return _template(TABLE_TEMPLATE).render(
+        page=found.page,
+        pages=pages,
+        titles=TITLES,
         found=found,
-        without=found.without.to_dicts(),
-        joined=found.joined.to_dicts(),
+        shown=[_shown(caption, frame) for caption, frame in found.coverage if not frame.is_empty()],
+        audit=audit,
+        without=[] if audit is None else audit.without.to_dicts(),
+        joined=[] if audit is None else audit.joined.to_dicts(),
         words=wording,
     )
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
+@lru_cache(maxsize=2)
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -128,7 +191,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"count": wording.count, "text": wording.text}
-    return environment.get_template(TEMPLATE)
+    return environment.get_template(name)
 
 
 def _pictured(found: BarsQuality, rule: str, heading: str) -> Pictured:
@@ -145,6 +208,11 @@ def _pictured(found: BarsQuality, rule: str, heading: str) -> Pictured:
 def _listed(findings: pl.DataFrame, rule: str) -> Listed:
     rows = findings.filter(pl.col("rule") == rule)
     return Listed(rule, rows["meaning"][0], _rows(rows), rows.height)
+
+
+def _shown(caption: str, frame: pl.DataFrame) -> Shown:
+    kinds = ["n" if dtype.is_numeric() else "date" if dtype == pl.Date else "" for dtype in frame.schema.values()]
+    return Shown(caption, list(zip(frame.columns, kinds, strict=True)), _rows(frame), frame.height)
 
 
 def _rows(frame: pl.DataFrame) -> list[Row]:

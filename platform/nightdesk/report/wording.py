@@ -85,6 +85,13 @@ def price(value: float | None) -> str:
     return f"{value:,.2f}" if value == 0.0 or abs(value) >= 1.0 else f"{value:.4g}"
 
 
+def smallest_edge(value: float | None) -> str:
+    """Give the smallest edge that a test finds (`0.019`); infinite: none up to 0.4; `undefined` where there is none."""
+    if value is None:
+        return UNDEFINED
+    return "none up to 0.4" if math.isinf(value) else f"{value:.3f}"
+
+
 def text(value: object) -> str:
     """Give anything as text (dates as 2017-06-30), or a dash for None and for nothing."""
     return MISSING if value is None or value == "" else str(value)
@@ -137,6 +144,16 @@ def served_sentence(report: NightReport) -> str:
         models.setdefault(one.model, []).append(one.horizon)
     what = listed(f"{model} at {in_days(horizons)}" for model, horizons in models.items())
     return f"Served as of the close of {day}: {what}."
+
+
+def symbols_sentence(symbols: Sequence[tuple[str, float]]) -> str:
+    """Say which symbols changed most; shares of all symbols' change are fractions."""
+    if not symbols:
+        return "No symbol is known on both sides of the change."
+    most = listed(f"{symbol} ({100 * share:.1f} %)" for symbol, share in symbols)
+    return (
+        f"Of all symbols' change most is of {most}: a few large shares are a fault of those, equal ones of the source."
+    )
 
 
 def skill_sentence(serving: Sequence[ServedModel]) -> str:

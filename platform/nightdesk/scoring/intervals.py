@@ -125,11 +125,16 @@ def beats(candidate: Values, baselines: Mapping[str, Values], horizon: int, leve
     return Verdict(best, nearest, nearest.lower is not None and nearest.lower > 0.0)
 
 
+def cosine_terms(days: int, horizon: int) -> int:
+    """How many cosines an interval over so many days rests on: the degrees of freedom of its Student's t."""
+    return max(MIN_TERMS, min(int(0.4 * days ** (2 / 3)), days // (3 * horizon)))
+
+
 def _interval(values: FloatArray, horizon: int, level: float) -> MeanInterval:
     days = len(values)
     if days < max(MIN_DAYS, 3 * horizon):
         return MeanInterval(None, None, None, None, 0, days)
-    terms = max(MIN_TERMS, min(int(0.4 * days ** (2 / 3)), days // (3 * horizon)))
+    terms = cosine_terms(days, horizon)
     mean = float(values.mean())
     error = math.sqrt(_long_run_variance(values - mean, terms) / days)
     reach = float(stats.t.ppf(0.5 + level / 2, terms)) * error

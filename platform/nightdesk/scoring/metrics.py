@@ -74,9 +74,9 @@ def roc_auc(happened: Values, score: Values) -> float | None:
     return float(sk.roc_auc_score(known, guess)) if _varies(known) else None
 
 
-def rank_icir(daily_rank_ic: Values) -> float | None:
-    """Mean over standard deviation (n - 1) of daily rank IC, not annualised; None where it does not vary."""
-    return _ratio(observed(daily_rank_ic))
+def icir(daily_ic: Values) -> float | None:
+    """Mean over standard deviation (n - 1) of daily IC or rank IC, not annualised; None where it does not vary."""
+    return _ratio(observed(daily_ic))
 
 
 def sharpe(excess_returns: Values, annual_days: int = EQUITY_DAYS) -> float | None:

@@ -10,12 +10,15 @@ import polars as pl
 from nightdesk.errors import SourceBroken
 from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.cells import days_of, numbers_of
-from nightdesk.sources.keyed_tables import LONGEST_NAME, refuse_twice
-from nightdesk.sources.raw_tables import LINE, lines_of, raw_table, shown
+from nightdesk.sources.keyed_tables import LONGEST_NAME
+from nightdesk.sources.raw_tables import lines_of, raw_table, shown
 from nightdesk.tables import DATE, FACTOR_RETURNS
 
 SOURCE: Final = "fama_french"
 """Under which name the store keeps these returns."""
+
+CALENDAR: Final = "XNYS"
+"""The exchange on whose trading days there are returns."""
 
 MISSING: Final = (-99.99, -999.0)
 """What the library writes where a return is missing, in percent."""
@@ -30,7 +33,7 @@ def factor_returns(content: bytes, name: str, form: CellForm) -> pl.DataFrame:
     """The returns in one daily file, `tables.FACTOR_RETURNS`, sorted; the dataset is called as the file.
 
     Percent become fractions, and the codes of missing values null. Raises SourceBroken where the file cannot be read,
-    has no table of days or two, a factor without a name, a date or number that is none, or a date twice.
+    has no table of days or two, a factor without a name, or a date or number that is none.
     """
     lines = lines_of(content, name, form.encoding)
     header, end = _table_within(lines, name)
@@ -42,9 +45,7 @@ def factor_returns(content: bytes, name: str, form: CellForm) -> pl.DataFrame:
     rows = table.cells.select(
         days_of(table, day, form.date_format or "%Y%m%d", of_bars=False).alias(DATE),
         *numbers_of(table, {factor: factor for factor in factors}, form),
-        LINE,
     )
-    refuse_twice(rows, (DATE,), table, "a day")
     long = rows.unpivot(factors, index=DATE, variable_name="factor", value_name="value")
     return (
         long.with_columns(pl.lit(dataset_of(name)).alias("dataset"), _fractions(long.get_column("value")))

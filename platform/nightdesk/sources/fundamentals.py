@@ -9,14 +9,7 @@ import polars as pl
 from nightdesk.errors import SourceBroken
 from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.cells import days_of, numbers_of, text_of
-from nightdesk.sources.keyed_tables import (
-    LONGEST_NAME,
-    header_if_any,
-    header_of,
-    names_of,
-    refuse_empty,
-    refuse_twice,
-)
+from nightdesk.sources.keyed_tables import LONGEST_NAME, header_if_any, header_of, names_of, refuse_empty
 from nightdesk.sources.raw_tables import LINE, RawTable, raw_table, shown
 from nightdesk.tables import FUNDAMENTALS, SYMBOL
 
@@ -35,8 +28,8 @@ def fundamentals(content: bytes, name: str, form: CellForm) -> pl.DataFrame:
 
     Its columns are `symbol` (or Ticker Symbol), `period_end` (or Period Ending), where there is one `filing_date`, and
     numbers: every other column is an item, called as its header. Scientific notation is a number like any other; an
-    empty cell is null. Raises SourceBroken where the file cannot be read, lacks a column, has a date, symbol or number
-    that is none, a filing before its period's end, or one period of a symbol twice.
+    empty cell is null. Raises SourceBroken where the file cannot be read, lacks a column, or has a date, symbol or
+    number that is none.
     """
     table = raw_table(content, name, separator=form.separator, encoding=form.encoding)
     symbol, period = header_of(table, _SYMBOLS, _WHAT), header_of(table, _PERIODS, _WHAT)
@@ -49,16 +42,7 @@ def fundamentals(content: bytes, name: str, form: CellForm) -> pl.DataFrame:
         days_of(table, period, form.date_format, of_bars=False).alias("period_end"),
         _filed(table, filing, form).alias(FILED),
         *numbers_of(table, {item: item for item in items}, form),
-        LINE,
     )
-    refuse_twice(rows, _KEY, table, "a period of a symbol")
-    for line, filed, end in (
-        rows.filter(pl.col(FILED) < pl.col("period_end")).select(LINE, FILED, "period_end").iter_rows()
-    ):
-        raise SourceBroken(
-            f"a statement is filed after its period's end, got {filed} for {end} in {table.place(line)}: mend it, or "
-            "set date_format"
-        )
     long = rows.unpivot(items, index=[*_KEY, FILED], variable_name="item", value_name="value")
     return long.select(*FUNDAMENTALS, FILED).with_columns(pl.col("value").fill_nan(None)).sort(*_KEY, "item")
 

@@ -1,4 +1,4 @@
-"""What files of the tables beside bars share: their columns found, their names checked, no key twice, never empty."""
+"""What files of the tables beside bars share: their columns found, their names checked, never empty."""
 
 from __future__ import annotations
 
@@ -52,15 +52,3 @@ def names_of(table: RawTable, column: str) -> pl.Series:
             f"{column} must be a name of 1 to {LONGEST_NAME} letters, got {got} in {table.place(line)}: mend it"
         )
     return names.get_column("name")
-
-
-def refuse_twice(rows: pl.DataFrame, key: Sequence[str], table: RawTable, what: str) -> None:
-    """Raise SourceBroken where two of `rows` (with `LINE`) have the same `key`, at the second one's line."""
-    twice = rows.filter(pl.struct(key).is_duplicated()).sort(*key, LINE)
-    if twice.is_empty():
-        return
-    *values, line = twice.select(*key, LINE).row(1)
-    raise SourceBroken(
-        f"{what} must stand once, got {' '.join(map(str, values))} again in {table.place(line)}: remove the one that "
-        "is wrong"
-    )

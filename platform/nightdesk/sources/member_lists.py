@@ -11,8 +11,8 @@ from nightdesk.errors import SourceBroken
 from nightdesk.sources.bar_form import BarForm
 from nightdesk.sources.cell_form import CellForm
 from nightdesk.sources.cells import days_of, text_of
-from nightdesk.sources.keyed_tables import header_of, names_of, refuse_empty, refuse_twice
-from nightdesk.sources.raw_tables import LINE, raw_table
+from nightdesk.sources.keyed_tables import header_of, names_of, refuse_empty
+from nightdesk.sources.raw_tables import raw_table
 from nightdesk.tables import MEMBERSHIP, SYMBOL
 
 _WHAT: Final = "members"
@@ -23,7 +23,7 @@ def member_lists(content: bytes, name: str, index_name: str, form: CellForm) -> 
     """The lists in one file, `tables.MEMBERSHIP`, sorted; its columns are snapshot_date, symbol, name and sector.
 
     Symbols stay as the lists spell them; a name or sector that is empty is null. Raises SourceBroken where the file
-    cannot be read, lacks a column, has a date or symbol that is none, or one symbol twice on a date.
+    cannot be read, lacks a column, or has a date or symbol that is none.
     """
     table = raw_table(content, name, separator=form.separator, encoding=form.encoding)
     date, symbol, company, sector = (
@@ -36,9 +36,7 @@ def member_lists(content: bytes, name: str, index_name: str, form: CellForm) -> 
         names_of(table, symbol).alias(SYMBOL),
         text_of(table, company).str.replace_all(_CONTROL, " ").alias("name"),
         text_of(table, sector).str.replace_all(_CONTROL, " ").alias("sector"),
-        LINE,
     )
-    refuse_twice(lists, ("snapshot_date", SYMBOL), table, "a member of a list")
     return lists.select(*MEMBERSHIP).sort("snapshot_date", SYMBOL)
 
 

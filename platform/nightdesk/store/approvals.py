@@ -127,7 +127,7 @@ def waiting(engine: sa.Engine, realm: str) -> list[Decision]:
     later = sa.exists().where(
         decisions.c.realm == approvals.c.realm,
         decisions.c.horizon == approvals.c.horizon,
-        decisions.c.as_of > approvals.c.as_of,
+        (decisions.c.as_of > approvals.c.as_of) | ((decisions.c.as_of == approvals.c.as_of) & (decisions.c.number > 0)),
         decisions.c.confirmed.is_(True),
     )
     wanted = sa.select(approvals).where(
@@ -144,7 +144,10 @@ def waiting(engine: sa.Engine, realm: str) -> list[Decision]:
 def decided_on(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> tuple[str, bool] | None:
     """The action of this night's decision, and whether it is confirmed; None where there is none."""
     wanted = sa.select(decisions.c.action, decisions.c.confirmed).where(
-        decisions.c.realm == realm, decisions.c.as_of == as_of, decisions.c.horizon == horizon
+        decisions.c.realm == realm,
+        decisions.c.as_of == as_of,
+        decisions.c.horizon == horizon,
+        decisions.c.number == 0,
     )
     with engine.connect() as connection:
         row = connection.execute(wanted).first()
@@ -152,16 +155,32 @@ def decided_on(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> t
 
 
 def superseded_by(engine: sa.Engine, decision: Decision) -> dt.date | None:
-    """The newest later night that has decided at this horizon, whatever it decided; None where none has."""
+    """The newest later night that has decided at this horizon, whatever it decided; its own where a person has since.
+
+    None where nobody has.
+    """
     wanted = sa.select(sa.func.max(decisions.c.as_of)).where(
         decisions.c.realm == decision.realm,
         decisions.c.horizon == decision.horizon,
-        decisions.c.as_of > decision.as_of,
+        (decisions.c.as_of > decision.as_of) | ((decisions.c.as_of == decision.as_of) & (decisions.c.number > 0)),
         decisions.c.confirmed.is_(True),
     )
     with engine.connect() as connection:
         later: dt.date | None = connection.scalar(wanted)
     return later
+
+
+def refused_by_person(engine: sa.Engine, realm: str, horizon: int, action: str, since: dt.date) -> bool:
+    """Whether a person has refused `action` at a horizon on the night of `since` or a later one."""
+    wanted = sa.select(sa.func.count()).where(
+        approvals.c.realm == realm,
+        approvals.c.horizon == horizon,
+        approvals.c.action == action,
+        approvals.c.answer == REFUSED,
+        approvals.c.as_of >= since,
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(wanted))
 
 
 def approve_late(engine: sa.Engine, decision: Decision, reply: Reply, begun: dt.date, at: dt.datetime) -> None:
@@ -175,6 +194,7 @@ def approve_late(engine: sa.Engine, decision: Decision, reply: Reply, begun: dt.
         decisions.c.realm == decision.realm,
         decisions.c.as_of == decision.as_of,
         decisions.c.horizon == decision.horizon,
+        decisions.c.number == 0,
     )
     with _alone(engine) as connection:
         started = sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == decision.realm, nights.c.kind == NIGHT)

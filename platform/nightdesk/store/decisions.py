@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 import sqlalchemy as sa
 
+from nightdesk.errors import NightLocked
 from nightdesk.store.bulk import read
-from nightdesk.store.schema import approvals, decisions, walk_forward, walk_forward_markets
+from nightdesk.store.evidence import PROVEN, proven_recipes
+from nightdesk.store.nights import NIGHT
+from nightdesk.store.schema import approvals, decisions, nights, walk_forward, walk_forward_markets
 from nightdesk.tables import HORIZON, MARKET, MODEL
 
-SERVE, REFRESH, KEEP, REFUSE = "serve", "refresh", "keep", "refuse"
-MOVING = (SERVE, REFRESH)
+SERVE, REFRESH, REPLACE, KEEP, REFUSE = "serve", "refresh", "replace", "keep", "refuse"
+ROLLBACK, UNDO = "rollback", "undo"
+MOVING = (SERVE, REFRESH, REPLACE, ROLLBACK, UNDO)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided on one night for one horizon; `version` and `content` name the model it speaks of, if any.
 
-    One made outside its night counts for nights after `counts_after`: those up to it had begun without it.
+    One made outside its night counts for nights after `counts_after`: those up to it had begun without it. `number` is
+    0 for what the night or retrain decided itself, and counts what persons decided after it.
     """
 
     realm: str
@@ -36,6 +41,7 @@ class Decision:
     reasons: str
     moves_alias: bool
     counts_after: dt.date | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,10 @@ class Serving:
 
 def write_intent(engine: sa.Engine, decision: Decision, at: dt.datetime) -> None:
     """Enter a decision before it is carried out; an unconfirmed one, or a refusal, of the same night gives way."""
-    values = {name: getattr(decision, name) for name in Decision.__slots__ if name != "content"}
     given_way = decisions.c.confirmed.is_(False) | (decisions.c.action == REFUSE)
     with engine.begin() as connection:
         connection.execute(sa.delete(decisions).where(*_is(decision), given_way))
-        connection.execute(
-            sa.insert(decisions).values(**values, model_content=decision.content, confirmed=False, decided_at=at)
-        )
+        connection.execute(sa.insert(decisions).values(**_values(decision), confirmed=False, decided_at=at))
 
 
 def confirm(engine: sa.Engine, decision: Decision) -> None:
@@ -76,6 +79,7 @@ def confirmed(place: sa.Engine | sa.Connection, realm: str, as_of: dt.date, hori
         decisions.c.realm == realm,
         decisions.c.as_of == as_of,
         decisions.c.horizon == horizon,
+        decisions.c.number == 0,
         decisions.c.action != REFUSE,
     )
     if isinstance(place, sa.Connection):
@@ -88,35 +92,104 @@ def unconfirmed(engine: sa.Engine, realm: str) -> list[Decision]:
     """Decisions that were entered and never confirmed: their night was killed in between."""
     wanted = sa.select(decisions).where(decisions.c.realm == realm, decisions.c.confirmed.is_(False))
     with engine.connect() as connection:
-        return [_decision(row) for row in connection.execute(wanted.order_by(decisions.c.as_of)).mappings()]
+        return [_decision(row) for row in connection.execute(wanted.order_by(*_IN_ORDER)).mappings()]
 
 
 def serving_on(engine: sa.Engine, realm: str, as_of: dt.date) -> list[Serving]:
     """Who is served at each horizon on the night of `as_of`: by the newest confirmed decision up to it.
 
-    A decision of a retrain, or one approved late, counts for nights after those which had begun by then.
+    A decision of a retrain or a person, or one approved late, counts for nights after those which had begun by then.
+    Skill is what the evidence says of the recipe by that night.
     """
+    newest = {one.serving.horizon: one for one in moves_up_to(engine, realm, as_of)}
+    proven = proven_recipes(engine, realm, as_of) if newest else set()
+    return [
+        replace(one.serving, skill=PROVEN) if (horizon, one.recipe) in proven else one.serving
+        for horizon, one in sorted(newest.items())
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A confirmed decision that put somebody in place: the first night that it counts for, the action, whom and why.
+
+    `recipe` is that of the model (None: no walk-forward knows it).
+    """
+
+    first: dt.date
+    action: str
+    serving: Serving
+    recipe: str | None
+    reasons: str
+
+
+def moves_up_to(engine: sa.Engine, realm: str, as_of: dt.date, *, own: bool = True) -> list[Move]:
+    """What has moved and counts for the night of `as_of`, in order; without `own`, as it was before that decided."""
     columns = [decisions.c[n] for n in ("horizon", "model", "model_content", "version", "skill", "as_of")]
-    wanted = sa.select(*columns).where(
+    wanted = sa.select(*columns, decisions.c.action, decisions.c.counts_after, decisions.c.reasons).where(
         decisions.c.realm == realm,
         decisions.c.as_of <= as_of,
         decisions.c.confirmed.is_(True),
         decisions.c.action.in_(MOVING),
         decisions.c.counts_after.is_(None) | (decisions.c.counts_after < as_of),
     )
-    newest: dict[int, Serving] = {}
+    if not own:
+        wanted = wanted.where((decisions.c.as_of < as_of) | decisions.c.counts_after.is_not(None))
+    of_content = recipes_by_content(engine, realm)
     with engine.connect() as connection:
-        for row in connection.execute(wanted.order_by(decisions.c.as_of)):
-            newest[row[0]] = Serving(*row)
-    return [newest[horizon] for horizon in sorted(newest)]
+        rows = connection.execute(wanted.order_by(*_IN_ORDER)).all()
+    moves = []
+    for *serving, action, after, reasons in rows:
+        one = Serving(*serving)
+        first = one.since if after is None else after + dt.timedelta(days=1)
+        moves.append(Move(first, action, one, of_content.get((one.horizon, one.content)), reasons))
+    return moves
 
 
-def decided_after(engine: sa.Engine, realm: str, as_of: dt.date, horizon: int) -> bool:
-    """Whether a later night has decided already: the alias then is no longer this night's to move."""
+def recipes_by_content(engine: sa.Engine, realm: str) -> dict[tuple[int, str], str]:
+    """The recipe behind each fitted model, by horizon and the model's content."""
+    columns = (walk_forward.c.horizon, walk_forward.c.model_content, walk_forward.c.recipe)
+    wanted = sa.select(*columns).where(walk_forward.c.realm == realm, walk_forward.c.model_content.is_not(None))
+    with engine.connect() as connection:
+        return {(horizon, content): recipe for horizon, content, recipe in connection.execute(wanted.distinct())}
+
+
+def decide_outside(engine: sa.Engine, decision: Decision, at: dt.datetime) -> Decision:
+    """Enter a person's decision as an intent that counts after `decision.counts_after`; returns it with its number.
+
+    Raises NightLocked where a newer night has begun by now.
+    """
+    own = (
+        decisions.c.realm == decision.realm,
+        decisions.c.as_of == decision.as_of,
+        decisions.c.horizon == decision.horizon,
+    )
+    with engine.begin() as connection:
+        begun = sa.select(sa.func.max(nights.c.as_of)).where(nights.c.realm == decision.realm, nights.c.kind == NIGHT)
+        newest = connection.scalar(begun)
+        if decision.counts_after is not None and newest is not None and newest > decision.counts_after:
+            raise NightLocked(f"no night may begin while a person decides, and that of {newest} has: try again")
+        last = connection.scalar(sa.select(sa.func.max(decisions.c.number)).where(*own))
+        numbered = replace(decision, number=(last or 0) + 1)
+        connection.execute(sa.insert(decisions).values(**_values(numbered), confirmed=False, decided_at=at))
+    return numbered
+
+
+def decided_after(
+    engine: sa.Engine, realm: str, as_of: dt.date, horizon: int, counts_after: dt.date | None = None
+) -> bool:
+    """Whether somebody has decided since: the alias then is no longer this night's to move.
+
+    A later night has, or a person after this one; not so for a decision made outside its night (`counts_after`), which
+    came after theirs.
+    """
+    later = decisions.c.as_of > as_of
+    if counts_after is None:
+        later |= (decisions.c.as_of == as_of) & (decisions.c.number > 0)
     wanted = sa.select(sa.func.count()).where(
         decisions.c.realm == realm,
         decisions.c.horizon == horizon,
-        decisions.c.as_of > as_of,
+        later,
         decisions.c.confirmed.is_(True),
         decisions.c.action.in_(MOVING),
     )
@@ -128,7 +201,8 @@ def all_decisions(engine: sa.Engine, realm: str) -> pl.DataFrame:
     """Every decision of a realm, oldest first: as_of, horizon, action, model, version, skill, reasons, confirmed."""
     names = ("as_of", "horizon", "action", "model", "version", "skill", "reasons", "confirmed", "moves_alias")
     wanted = sa.select(*(decisions.c[name] for name in names)).where(decisions.c.realm == realm)
-    return read(engine, wanted.order_by(decisions.c.as_of, decisions.c.horizon))
+    as_of, *later = _IN_ORDER
+    return read(engine, wanted.order_by(as_of, decisions.c.horizon, *later))
 
 
 def write_walk_forward(engine: sa.Engine, rows: pl.DataFrame) -> None:
@@ -233,12 +307,22 @@ def last_trained(engine: sa.Engine, realm: str, as_of: dt.date, horizons: Sequen
     return {horizon: trained.get(horizon) if horizon in served else None for horizon in horizons}
 
 
+_IN_ORDER = (decisions.c.as_of, decisions.c.counts_after.is_not(None), decisions.c.decided_at, decisions.c.number)
+"""What a night decided itself, then what was decided outside of it, as it came."""
+
+
 def _is(decision: Decision) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         decisions.c.realm == decision.realm,
         decisions.c.as_of == decision.as_of,
         decisions.c.horizon == decision.horizon,
+        decisions.c.number == decision.number,
     )
+
+
+def _values(decision: Decision) -> dict[str, object]:
+    own = {name: getattr(decision, name) for name in Decision.__slots__ if name != "content"}
+    return {**own, "model_content": decision.content}
 
 
 def _decision(row: sa.RowMapping) -> Decision:

@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
 from pathlib import Path
 
 import polars as pl
 
+from nightdesk.faults import reach
 from nightdesk.store.files import write_frame
-from nightdesk.store.objects import in_bucket, objects, read_frames, stands, write_frames
+from nightdesk.store.objects import in_bucket, objects, read_frames, remove_objects, stands, write_frames
 from nightdesk.tables import BAR_DATE, DATE, SYMBOL
 
 Definitions = Mapping[str, str]
@@ -137,6 +139,41 @@ def needs_of(root: Path | str, model: str) -> Definitions | None:
         return None
     (frame,) = _read_all([file])
     return dict(frame.iter_rows())
+
+
+def remove_parts(root: Path | str, gone: Collection[str]) -> None:
+    """Remove parts and tables of these names, and before them every index of another table that leads to one of them.
+
+    A night that needs one of these again builds it again. Killed in between, another call with the same names ends it.
+    """
+    for index in _files(root, "index") if gone else ():
+        if not index.startswith(tuple(f"{root}/{part}/" for part in gone)):
+            (days,) = _read_all([index])
+            if not {part for parts in days["parts"].unique() for part in parts.split(",")}.isdisjoint(gone):
+                _remove([index])
+    for part in sorted(gone):
+        reach("cleanup:feature-part")
+        _remove(_files(root, "date", part) + _files(root, "index", part))
+        _remove([f"{root}/definitions/{part}.parquet"])  # last: without it nobody would find the rest
+
+
+def _files(root: Path | str, kind: str, part: str = "*") -> list[str]:
+    """Files of dates (`date`) or of tables (`index`), of one part or table or of all."""
+    if in_bucket(str(root)):
+        names = [one.url for one in objects(f"{root}/{'' if part == '*' else f'{part}/'}")]
+        return [name for name in names if name.removeprefix(f"{root}/").split("/")[1].split("=")[0] == kind]
+    return sorted(str(file) for file in Path(root).glob(f"{part}/{kind}*/*.parquet"))
+
+
+def _remove(files: Sequence[str]) -> None:
+    if any(in_bucket(file) for file in files):
+        remove_objects(files)
+        return
+    for file in map(Path, files):
+        file.unlink(missing_ok=True)
+        for folder in (file.parent, file.parent.parent):  # a date's, then the part's
+            with suppress(OSError):  # others lie there still
+                folder.rmdir()
 
 
 def _rows(definitions: Definitions) -> pl.DataFrame:

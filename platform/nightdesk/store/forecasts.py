@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from nightdesk.errors import ForecastConflict
 from nightdesk.store.bulk import append_all, read
+from nightdesk.store.decisions import recipes_by_content
+from nightdesk.store.evidence import speakers_of
 from nightdesk.store.schema import forecasts, matured
 from nightdesk.tables import HORIZON, MODEL, SCORE, SYMBOL
 
@@ -56,14 +58,27 @@ def awaiting(engine: sa.Engine, realm: str, before: dt.date) -> pl.DataFrame:
 
 
 def log_scores(engine: sa.Engine, rows: pl.DataFrame) -> int:
-    """Enter scores of matured forecasts (columns of the matured table); a score that stands is left as it is."""
+    """Enter scores of matured forecasts, each under the recipe whose fit spoke; a score that stands is left as it is.
+
+    `rows` has realm (one), as_of, horizon, model, served, exit_date, scored_on, rank_ic and symbols.
+    """
     keys = ["realm", "as_of", HORIZON, MODEL]
     known = read(engine, sa.select(*(matured.c[name] for name in keys)))
-    return append_all(engine, [(matured, rows.cast({HORIZON: pl.Int64}).join(known, on=keys, how="anti"))])
+    new = rows.cast({HORIZON: pl.Int64}).join(known, on=keys, how="anti")
+    if new.is_empty():
+        return 0
+    realm = new["realm"][0]
+    recipes = [(*key, recipe) for key, recipe in recipes_by_content(engine, realm).items()]
+    schema = {HORIZON: pl.Int64, "model_content": pl.String, "recipe": pl.String}
+    spoke = speakers_of(engine, realm, new["as_of"].unique().to_list())
+    named = new.join(spoke, on=keys[1:], how="left").join(
+        pl.DataFrame(recipes, schema=schema, orient="row"), on=[HORIZON, "model_content"], how="left"
+    )
+    return append_all(engine, [(matured, named)])
 
 
 def scores(engine: sa.Engine, realm: str, last: dt.date) -> pl.DataFrame:
     """Scores of forecasts matured by `last`: as_of, horizon, model, served, exit_date, scored_on, rank_ic, symbols."""
-    columns = [column for column in matured.columns if column.name != "realm"]
+    columns = [column for column in matured.columns if column.name not in ("realm", "recipe", "model_content")]
     wanted = sa.select(*columns).where(matured.c.realm == realm, matured.c.scored_on <= last)
     return read(engine, wanted.order_by(matured.c.horizon, matured.c.model, matured.c.as_of))

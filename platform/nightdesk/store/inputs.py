@@ -169,6 +169,27 @@ def add_versions(engine: sa.Engine, table: sa.Table, offered: pl.DataFrame, rule
     return Added(offered.height, new, fresh.height - new)
 
 
+def offers_news(engine: sa.Engine, table: sa.Table, offered: pl.DataFrame, source: str) -> bool:
+    """Whether `offered` has a row that a load would add to `table`: a new one, or one with other values."""
+    return not _differing(engine, table, offered, source).is_empty()
+
+
+def versions_by(
+    engine: sa.Engine, table: sa.Table, source: str, cutoff: dt.datetime, last: dt.date
+) -> tuple[int, dt.datetime]:
+    """How many versions of rows of days up to `last` were known at `cutoff` (UTC), and since when the newest of them.
+
+    Where there is none, the second is the cut-off.
+    """
+    day = table.c[_day_of([c.name for c in table.primary_key.columns])]
+    wanted = sa.select(sa.func.count(), sa.func.max(table.c.known_at)).where(
+        table.c.source == source, table.c.known_at <= cutoff, day <= last
+    )
+    with engine.connect() as connection:
+        versions, newest_known = connection.execute(wanted).one()
+    return versions, newest_known or cutoff
+
+
 def end_of(day: str, days_after: int = 0) -> pl.Expr:
     """The instant (UTC) at which the day in column `day`, or one so many days after it, is over."""
     midnight = pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
@@ -388,7 +409,7 @@ def _differing(place: Place, table: sa.Table, offered: pl.DataFrame, source: str
         return offered.with_columns(nothing)
     keys = [c.name for c in table.primary_key.columns if c.name not in ("source", KNOWN_AT)]  # one source at a time
     values = _VALUES[table.name]
-    day = next(name for name in ("date", "snapshot_date", "ex_date", "period_end") if name in keys)
+    day = _day_of(keys)
     if isinstance(place, sa.Connection):
         return differing_rows(place, table, offered, Compared(source, day, keys, values))
     known = _newest_versions(place, table, day, [*keys, *values], offered, source)
@@ -397,6 +418,10 @@ def _differing(place: Place, table: sa.Table, offered: pl.DataFrame, source: str
     met = offered.join(known, on=keys, how="left", suffix="_known", maintain_order="left")
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_known")) for name in values)
     return met.rename({KNOWN_AT: FOLLOWED}).filter(pl.col(FOLLOWED).is_null() | changed)
+
+
+def _day_of(keys: Sequence[str]) -> str:
+    return next(name for name in ("date", "snapshot_date", "ex_date", "period_end") if name in keys)
 
 
 def _differing_bars(

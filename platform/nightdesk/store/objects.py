@@ -91,6 +91,19 @@ def read_frames(urls: Iterable[str]) -> list[pl.DataFrame]:
         return list(pool.map(_read, urls))
 
 
+def remove_objects(urls: Iterable[str]) -> None:
+    """Remove the objects at these URLs; one that is not there is none to remove. Raises as `objects`."""
+    _client()  # as above
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(_remove, urls))
+
+
+def _remove(url: str) -> None:
+    bucket, key = _parts(url)
+    with _errors_of(url):
+        _client().delete_object(Bucket=bucket, Key=key)
+
+
 def _write(url: str, frame: pl.DataFrame) -> None:
     body = io.BytesIO()
     frame.write_parquet(body, compression="lz4")

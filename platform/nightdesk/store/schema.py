@@ -251,6 +251,40 @@ walk_forward_markets = sa.Table(
     sa.Column("days", sa.Integer, nullable=False),
 )
 
+# Every fit and every look at a score: what the best of many is worth hangs on how many there were.
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("trial_id", _HASH, primary_key=True),
+    sa.Column("realm", _NAME, nullable=False),
+    sa.Column("kind", _WORD, nullable=False),
+    sa.Column("name", _NAME, nullable=False),
+    sa.Column("recipe", _HASH, nullable=False),
+    sa.Column("horizon", sa.Integer, nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    # Of one day, not annualised; null where nobody reckoned what its weights would have earned.
+    sa.Column("sharpe", sa.Double),
+    sa.Column("by", _NAME, nullable=False),
+    sa.Column("tried_at", _INSTANT, nullable=False),
+)
+
+# Every time somebody scored on days that settings seal.
+openings = sa.Table(
+    "openings",
+    metadata,
+    sa.Column("opening_id", _HASH, primary_key=True),
+    sa.Column("name", _NAME, nullable=False),
+    sa.Column("horizon", sa.Integer, nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("sealed_from", sa.Date, nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+    sa.Column("by", _NAME, nullable=False),
+    sa.Column("opened_at", _INSTANT, nullable=False),
+)
+
 decisions = sa.Table(
     "decisions",
     metadata,
@@ -266,8 +300,10 @@ decisions = sa.Table(
     sa.Column("moves_alias", sa.Boolean, nullable=False),
     sa.Column("confirmed", sa.Boolean, nullable=False),
     sa.Column("decided_at", _INSTANT, nullable=False),
-    # Of a decision made outside its night (by a retrain, or approved late): the newest night that had begun by then.
+    # Of a decision made outside its night (by a retrain, a person, or approved late): the newest night begun by then.
     sa.Column("counts_after", sa.Date),
+    # 0: the night's or the retrain's own; from 1 on those that a person made after it.
+    sa.Column("number", sa.Integer, primary_key=True, server_default="0"),
 )
 
 approvals = sa.Table(
@@ -319,6 +355,107 @@ matured = sa.Table(
     sa.Column("scored_on", sa.Date, nullable=False),
     sa.Column("rank_ic", sa.Double),
     sa.Column("symbols", sa.Integer, nullable=False),
+    # Whose fit spoke (null for a baseline, which is no recipe's), and which one: evidence belongs to recipes.
+    sa.Column("recipe", _HASH),
+    sa.Column("model_content", _HASH),
+    sa.Index("matured_by_recipe", "realm", "horizon", "recipe"),
+)
+
+# When a recipe's content was fixed: what a replay says of nights before that day is no evidence for it.
+recipes = sa.Table(
+    "recipes",
+    metadata,
+    sa.Column("recipe", _HASH, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("frozen_at", _INSTANT, nullable=False),
+)
+
+superiority_tests = sa.Table(
+    "superiority_tests",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("started", sa.Date, primary_key=True),
+    sa.Column("challenger", _HASH, nullable=False),
+    sa.Column("champion", _HASH, nullable=False),
+    sa.Column("challenger_model", _NAME, nullable=False),
+    sa.Column("champion_model", _NAME, nullable=False),
+    sa.Column("alpha", sa.Double, nullable=False),
+    sa.Column("outcome", _WORD, nullable=False),
+    sa.Column("ended", sa.Date),
+)
+
+# Where each question of evidence stood on each night: may it replace, is skill proven, must it go back.
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("kind", _WORD, primary_key=True),
+    sa.Column("since", sa.Date, primary_key=True),
+    sa.Column("recipe", _HASH, nullable=False),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("against", _NAME),
+    sa.Column("outcome", _WORD, nullable=False),
+    sa.Column("e_value", sa.Double),
+    sa.Column("highest", sa.Double),
+    sa.Column("needed", sa.Double, nullable=False),
+    sa.Column("nights", sa.Integer, nullable=False),
+    sa.Column("pairs", sa.Integer),
+    sa.Column("detectable", sa.Double),
+    sa.Column("reasons", _text(), nullable=False),
+)
+
+# A matured night again, by the sector of the symbols and by the market's regime: what slices are made of.
+matured_slices = sa.Table(
+    "matured_slices",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("slicing", _WORD, primary_key=True),
+    sa.Column("slice", _NAME, primary_key=True),
+    sa.Column("rank_ic", sa.Double),
+    sa.Column("symbols", sa.Integer, nullable=False),
+)
+
+drift = sa.Table(
+    "drift",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("model_content", _HASH, nullable=False),
+    sa.Column("verdict", _WORD, nullable=False),
+    sa.Column("features", sa.Integer, nullable=False),
+    sa.Column("share", sa.Double),
+    sa.Column("since", sa.Date),
+    # JSON: each flagged feature with its figures, and the symbols that changed most.
+    sa.Column("flagged", _text(), nullable=False),
+    sa.Column("symbols", _text(), nullable=False),
+    sa.Column("reason", _text(), nullable=False),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, nullable=False),
+    sa.Column("verdict", _WORD, nullable=False),
+    sa.Column("nights", sa.Integer, nullable=False),
+    sa.Column("promised", sa.Double),
+    sa.Column("evidence", sa.Double),
+    sa.Column("threshold", sa.Double),
+    sa.Column("since", sa.Date),
+    sa.Column("mean", sa.Double),
+    sa.Column("lower", sa.Double),
+    sa.Column("upper", sa.Double),
+    sa.Column("reason", _text(), nullable=False),
 )
 
 incidents = sa.Table(

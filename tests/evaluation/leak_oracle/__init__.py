@@ -1,0 +1,1 @@
+"""Honest pipelines, and the same with one leak planted in each: what a look-ahead audit is measured on."""

@@ -1,0 +1,265 @@
+"""Evaluations on a small desk: the night's own walk-forward, counted as a trial, sealed where settings say so."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from small_nights import choose_home, market_days, run_night
+
+from flows import cli
+from flows.evaluation import evaluate
+from flows.replay import ReplayParameters, nights_to_replay
+from nightdesk.errors import BadInput, BadSetting, NothingThere, UnknownName
+from nightdesk.models import RECIPES
+from nightdesk.operations.evaluating import Look
+from nightdesk.operations.evaluating import evaluate as look_at
+from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.sealing import log_replay
+from nightdesk.operations.sight import sight
+from nightdesk.settings import read_settings
+from nightdesk.store.decisions import newest_walk_forward
+from nightdesk.store.inputs import Arrival, load_membership
+from nightdesk.store.trials import all_trials, openings_by
+from nightdesk.tables import DATE, MEMBERSHIP, RULE, SYMBOL
+
+NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+(DAY,) = market_days(1)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one night that trained."""
+    home = tmp_path_factory.mktemp("desk") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        choose_home(patch, home)
+        run_night(DAY)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _chosen(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose_home(monkeypatch, desk)
+
+
+def night() -> Night:
+    return plan_night(read_settings(), "live", DAY, "never", NOW)
+
+
+def test_a_night_counts_its_walk_forwards(desk: Path) -> None:
+    rows = all_trials(night().engine).filter(realm="live").sort("name")
+    assert rows.select("kind", "name", "horizon", "as_of", "by").rows() == [
+        ("fit", name, 5, DAY, "night") for name in ("lightgbm", "linear", "ridge")
+    ]
+    assert rows["last_day"].unique().to_list() == market_days(7)[:1]
+    assert rows.filter(name="ridge")["recipe"].item() == RECIPES["ridge"].content
+
+
+def test_the_report_says_what_a_gate_can_see(desk: Path) -> None:
+    page = (desk / f"reports/live/{DAY}.html").read_text(encoding="utf-8")
+    walked = newest_walk_forward(night().engine, "live", DAY)
+    best = walked.filter(kind="model").row(0, named=True)
+    (other,) = set(walked.filter(kind="model")["model"]) - {best["model"]}
+    assert "What a gate can see" in page
+    for rival in (other, best["rival"]):
+        assert f"{best['model']} less {rival}" in page
+    found = sight(night(), walked)
+    daily = {
+        name: pl.read_parquet(next((desk / f"evaluations/live/{DAY}").glob(f"h5-{name}-*.parquet")))
+        for name in (best["model"], other)
+    }
+    difference = daily[best["model"]]["rank_ic"] - daily[other]["rank_ic"]
+    assert found.filter(rival=other)["deviation"].item() == pytest.approx(difference.std())
+    assert f"{difference.std():.3f}" in page
+    assert "The sealed stretch was opened" not in page
+
+
+def test_a_recipe_is_found_to_be_what_the_night_found(desk: Path) -> None:
+    before = all_trials(night().engine).height
+    found = evaluate("ridge", seeds=1)
+    walked = newest_walk_forward(night().engine, "live", DAY).filter(model="ridge").row(0, named=True)
+    assert found.as_of == DAY
+    assert (found.rank_ic.mean, found.rank_ic.lower) == (walked["mean"], walked["lower"])
+    assert found.verdict.best_baseline == walked["rival"]
+    assert found.verdict.difference.mean == pytest.approx(walked["edge"])
+    # The look and its other seed beside the night's own three.
+    assert found.deflated.trials == before + 2
+    counted = all_trials(night().engine)
+    assert counted.height == before + 2
+    looked = counted.filter(realm="notebook", kind="look").row(0, named=True)
+    assert looked["sharpe"] == pytest.approx(found.metrics["sharpe"] / 252**0.5)
+    # The very same look again tells nothing new, and counts as the same.
+    assert evaluate("ridge", seeds=1).deflated == found.deflated
+    assert all_trials(night().engine).height == before + 2
+
+
+def test_a_model_of_ones_own_is_fitted_as_a_recipe_is(desk: Path) -> None:
+    rows = all_trials(night().engine).height
+    found = evaluate(make_pipeline(StandardScaler(), Ridge(alpha=1.0)), as_of=DAY, seeds=2)
+    assert (found.name, found.seeds[0].seed) == ("Pipeline", read_settings().training.seed + 1)
+    assert found.rank_ic.mean == pytest.approx(evaluate("ridge", seeds=1).rank_ic.mean, abs=0.02)
+    assert found.overfitting is not None
+    assert all_trials(night().engine).height >= rows + 3
+    forest = evaluate(RandomForestRegressor(4, max_depth=3), as_of=DAY, seeds=2)
+    assert len({run.rank_ic for run in forest.seeds}) == 2
+    # The second look sees the first one's returns.
+    assert forest.overfitting is not None
+    assert forest.overfitting.trials > found.overfitting.trials
+    assert evaluate(make_pipeline(StandardScaler(), LogisticRegression()), as_of=DAY, seeds=0).metrics["auc"] != 0.5
+
+
+def test_it_reads_well_as_page_and_in_a_notebook(desk: Path, tmp_path: Path) -> None:
+    found = evaluate("ridge", seeds=1)
+    shown = found._repr_html_()
+    page = found.report(tmp_path / "deep" / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert shown.strip() in page
+    assert "<html" not in shown
+    assert not re.search(r"<script|https?://|None|nan", page)
+    for said in (
+        "ridge, 5 days ahead",
+        "best baseline",
+        "trials were scored",
+        "break-even",
+        "calm",
+        "By sector: nothing",
+    ):
+        assert said in page
+
+
+def test_the_pages_own_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "infra/operations/evaluation.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [one for one in blocks if "flows.evaluation" in one]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(page), "exec"), {})  # the page's own code, from this repository
+    assert "Ridge, 5 days ahead" in (tmp_path / "my-model.html").read_text(encoding="utf-8")
+
+
+def test_sealed_days_are_scored_with_a_reason_alone(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seal = market_days(40)[0]
+    monkeypatch.setenv("NIGHTDESK_EVALUATION__SEALED_FROM", str(seal))
+    closed = evaluate("ridge", seeds=0)
+    assert closed.last_day == market_days(47)[0]  # its label ends on the last open day
+    assert closed.openings == ()
+    assert closed.by_stretch.is_empty()
+    opened = evaluate("ridge", seeds=0, unseal="the last look")
+    assert opened.last_day == market_days(7)[0]
+    assert opened.by_stretch["slice"].to_list() == ["open", "sealed"]
+    assert opened.by_stretch["days"].sum() == opened.rank_ic.days
+    (entered,) = opened.openings
+    assert (entered.reason, entered.sealed_from, entered.name) == ("the last look", seal, "ridge")
+    assert "the last look" in opened._repr_html_()
+    with pytest.raises(BadInput, match="must say something, got none"):
+        evaluate("ridge", unseal=" ")
+    with pytest.raises(BadInput, match=rf"begins on {seal}, after {market_days(41)[0]}: leave it out"):
+        evaluate("ridge", as_of=market_days(41)[0], unseal="why not")
+    monkeypatch.setattr("sys.argv", ["nightdesk", "trials"])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    out = capsys.readouterr().out
+    assert "the last look" in out
+    assert f"Sealed from {seal} on." in out
+    # A night tests no later, and its report tells of the opening; it learns from all that has matured all the same.
+    run_night(DAY, realm="sealed")
+    assert all_trials(night().engine).filter(realm="sealed")["last_day"].unique().to_list() == [closed.last_day]
+    page = (desk / f"reports/sealed/{DAY}.html").read_text(encoding="utf-8")
+    assert "The sealed stretch was opened" in page
+    assert "Reason given: the last look" in page
+
+
+def test_a_replay_reaches_the_sealed_stretch_with_a_reason_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, seal, _ = market_days(3)
+    monkeypatch.setenv("NIGHTDESK_EVALUATION__SEALED_FROM", str(seal))
+    settings = read_settings()
+    assert nights_to_replay(settings, ReplayParameters(first=before, last=before), NOW) == [before]
+    with pytest.raises(BadInput, match=f"which begins on {seal}, got one to {DAY}: choose .* --unseal REASON"):
+        nights_to_replay(settings, ReplayParameters(first=before, last=DAY), NOW)
+    opened = ReplayParameters(first=DAY, last=DAY, unseal="to compare")
+    assert nights_to_replay(settings, opened, NOW) == [DAY]
+    log_replay(plan_night(settings, "replay", DAY, "auto", NOW), "to compare", "me", NOW)
+    (entered,) = [one for one in openings_by(night().engine, NOW) if one.name == "replay replay"]
+    assert (entered.horizon, entered.reason, entered.sealed_from) == (5, "to compare", seal)
+    for reason, told in (("x" * 301, "at most 300 characters, got 301"), (" ", "must say something")):
+        monkeypatch.setattr("sys.argv", ["nightdesk", "replay", f"--from={DAY}", f"--to={DAY}", "--unseal", reason])
+        with pytest.raises(SystemExit, match="2"):
+            cli.main()
+        assert told in capsys.readouterr().err
+
+
+def test_a_seal_that_leaves_too_little_is_refused_before_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTDESK_EVALUATION__SEALED_FROM", str(market_days(200)[0]))
+    with pytest.raises(BadSetting, match=r"evaluation\.sealed_from must leave 309 trading days .* got 220 before"):
+        night()
+
+
+def test_the_command_prints_figures_and_writes_a_page(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["nightdesk", "evaluate", "ridge", "--horizon", "3", "--seeds", "0"])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    out = capsys.readouterr().out
+    assert f"ridge at 3 days, as of {DAY}" in out
+    assert "the best baseline" in out
+    page = Path(out.rsplit("Page: ", 1)[1].strip())
+    assert page == desk / f"reports/evaluations/ridge-h3-{DAY}.html"
+    assert "ridge, 3 days ahead" in page.read_text(encoding="utf-8")
+
+
+def test_what_breaks_a_rule_is_refused_before_it_is_counted(desk: Path, tmp_path: Path) -> None:
+    before = all_trials(night().engine).height
+    settings = read_settings()
+    look = Look(5, "me")
+    for model, asked, error, told in (
+        ("rigde", look, UnknownName, "recipe must be one of .* choose .*ridge"),
+        (Ridge, look, BadInput, "a model must be a Recipe or an object with fit"),
+        (object(), look, BadInput, "got <object object>"),
+        ("ridge", replace(look, horizon=61), BadInput, "horizon must be 1 to 60"),
+        ("ridge", replace(look, seeds=21), BadInput, "seeds must be 0 to 20, got 21"),
+        ("ridge", replace(look, unseal="x"), BadInput, "nothing is sealed: leave it out"),
+    ):
+        with pytest.raises(error, match=told):
+            look_at(model, asked, settings, NOW)
+    assert all_trials(night().engine).height == before
+    empty = settings.model_copy(update={"home": tmp_path / "empty"})
+    with pytest.raises(NothingThere, match="got none of 'synthetic': run nightdesk nightly"):
+        look_at("ridge", look, empty, NOW)
+    with pytest.raises(NothingThere, match="run nightdesk nightly --as-of"):
+        look_at("ridge", replace(look, as_of=DAY), empty, NOW)
+    assert isinstance(evaluate("ridge", seeds=0).baselines, pl.DataFrame)
+
+
+def test_results_by_sector_are_by_what_was_known_of_sectors_then(desk: Path) -> None:
+    """The last test of this desk: lists of members stay in its store."""
+    symbols = [f"SYN{number:04}" for number in range(1, 31)]
+    lists = [
+        pl.DataFrame({SYMBOL: symbols, "sector": ["Early"] * 30, "snapshot_date": market_days(100)[0]}),
+        pl.DataFrame(
+            {SYMBOL: symbols, "sector": ["A"] * 15 + ["B"] * 14 + [None], "snapshot_date": market_days(40)[0]}
+        ),
+    ]
+    members = pl.concat(lists).with_columns(index_name=pl.lit("ALL"), name=pl.lit(None, pl.String)).select(*MEMBERSHIP)
+    source = night().source.facts
+    arrival = Arrival(source.name, source.calendar, source.publication_lag, RULE, NOW)
+    load_membership(night().engine, members, arrival)
+    found = evaluate("ridge", seeds=0)
+    assert found.by_sector is not None
+    counted = dict(found.by_sector.select("slice", "days").iter_rows())
+    # A list is known from the evening after its own day.
+    tested = [day for day in found.daily[DATE] if day > market_days(100)[0]]
+    later = [day for day in tested if day > market_days(40)[0]]
+    assert counted == {"Early": len(tested) - len(later), "A": len(later), "B": len(later)}
+    assert "Rank IC by sector" in found._repr_html_()
