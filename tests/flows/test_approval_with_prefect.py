@@ -30,7 +30,7 @@ from nightdesk.store.approvals import Reply, all_approvals, waiting
 from nightdesk.store.database import connect
 from nightdesk.store.decisions import serving_on
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.chaos]
 
 FIRST, REFUSED, UNANSWERED, AFTER = market_days(4)
 
@@ -137,7 +137,6 @@ def test_the_form_is_typed_and_tells_what_would_move_on_what_evidence(server: Se
         assert said in text
 
 
-@pytest.mark.chaos
 def test_a_night_killed_while_it_waits_asks_again_and_a_refusal_keeps_the_champion(
     server: Server, approved: str
 ) -> None:
@@ -157,7 +156,6 @@ def test_a_night_killed_while_it_waits_asks_again_and_a_refusal_keeps_the_champi
     assert waiting(store(server), "live") == []
 
 
-@pytest.mark.chaos
 def test_unanswered_the_champion_stays_and_it_can_be_approved_from_then_on(
     server: Server, approved: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_an_unknown_symbol_is_one_line_with_known_ones(undisturbed: CommandLine)
     assert text.count("\n") == 1
 
 
+@pytest.mark.chaos
 def test_a_replay_runs_its_nights_in_a_realm_of_its_own(undisturbed: CommandLine) -> None:
     day, _ = market_days(2)
     text = undisturbed.run("replay", "--from", str(day), "--to", str(day))

@@ -73,6 +73,7 @@ def test_a_night_killed_at_every_point_in_turn_ends_in_the_same_state(
 
 
 @pytest.mark.parametrize("point", ["mature:written", "promote:alias"])
+@pytest.mark.chaos
 def test_a_night_killed_once_ends_in_the_same_state(
     point: str, undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
