@@ -88,6 +88,7 @@ def test_a_worker_runs_the_deployment_to_its_end(server: Scheduling) -> None:
     assert (server.line.home / f"reports/live/{day}.html").exists()
 
 
+@pytest.mark.chaos
 def test_the_command_line_runs_on_the_server_that_the_environment_names(server: Scheduling) -> None:
     (day,) = market_days(1)
     text = server.line.run("nightly")

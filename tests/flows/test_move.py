@@ -66,6 +66,7 @@ def tables(url: str) -> list[str]:
     return found
 
 
+@pytest.mark.chaos
 def test_the_next_night_ends_the_same_on_either_side_of_a_move(
     home: Path, targets: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

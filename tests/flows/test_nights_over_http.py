@@ -91,6 +91,7 @@ def test_a_night_over_a_url_finds_what_a_night_over_the_market_itself_finds(
     assert ours.drop("source", "ingested_at").equals(theirs.drop("source", "ingested_at"))
 
 
+@pytest.mark.chaos
 def test_a_night_whose_server_failed_is_started_again_and_nothing_is_lost_or_doubled(
     server: BarServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +212,7 @@ def test_nights_over_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert all_incidents(open_store(f"sqlite:///{home / 'store.db'}")).is_empty()
 
 
+@pytest.mark.chaos
 def test_at_the_command_line_a_server_that_is_gone_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
     options = {"url": f"http://127.0.0.1:{free_port()}/all.csv", "query": {"apikey": "BARS_KEY"}, **PATIENT}
     more = {"NIGHTDESK_SOURCE__NAME": "http", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
