@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,8 +22,9 @@ import numpy as np
 import polars as pl
 
 from nightdesk.features.cross_section import CrossSection, cross_sections
-from nightdesk.features.matrix import matrix_of, version_of
+from nightdesk.features.matrix import as_series, columns_of, time_series, version_of
 from nightdesk.features.periods import Places
+from nightdesk.features.primitives import Flags
 from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.store.features import (
     FeatureTable,
@@ -38,8 +40,11 @@ from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 CELLS: Final = 100_000_000
 """Values of features in memory at once, four bytes each, before a build goes to disk on its way."""
 
-_SHORT: Final = (64, 128)
+_SHORT: Final = (16, 32, 64, 128)
 """Look-backs up to which features with finite windows are computed together for a few days."""
+
+_FEW: Final = 64
+"""So many days."""
 
 _DAYS: Final = 10_000_000
 """More days than any date is after 1970."""
@@ -174,40 +179,54 @@ def matrix_of_days(
     Else as `matrix_of`, but that a recursive feature starts afresh in each year; see this file's head.
     """
     own = list({one.name: one for one in map(_own, features)}.values())
-    chosen = bars.select(SYMBOL, DATE).filter(bars[DATE].is_in(list(days)))
-    # By place of the bar, because a join of all rows would take longer than the features.
-    lean = bars.cast({SYMBOL: pl.Enum(bars[SYMBOL].drop_nulls().unique().sort())})  # slices without texts
-    place = np.full(bars.height, -1, dtype=np.int64)
-    place[np.flatnonzero(bars[DATE].is_in(list(days)).to_numpy())] = np.arange(chosen.height)
-    spans = _Symbols(bars)
-    found = {one.name: np.full(chosen.height, np.nan, dtype=np.float32) for one in own}
-    for recursive, alike in _alike(own, len(days)):
-        for first, last in _years(days) if recursive else [(days[0], days[-1])]:
-            rows = spans.reaching(first, last, max(one.look_back for one in alike))
-            made = matrix_of(lean if rows.size == bars.height else lean[rows], alike)
-            inside = (place[rows] >= 0) & (made[DATE] >= first).to_numpy()
-            into = place[rows[inside]]
-            for one in alike:
-                found[one.name][into] = made[one.name].to_numpy()[inside]
-    columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
-    chosen = chosen.with_columns(columns)
+    wanted = bars[DATE].is_in(list(days)).to_numpy()
+    symbols, groups = _Symbols(bars), list(_together(own, days))
+    # Places instead of joins, which would take longer than the features; and each bar is looked at once for all groups.
+    needed = np.zeros(bars.height, dtype=np.bool_)
+    for group in groups:
+        needed[symbols.reaching(group)] = True
+    read = np.cumsum(needed) - 1  # place among the needed
+    columns = columns_of(bars.filter(pl.Series(needed)), own)
+    place = np.cumsum(wanted) - 1  # place among the wanted
+    count = int(place[-1]) + 1
+    found = {one.name: np.full(count, np.nan, dtype=np.float32) for one in own}
+    for group in groups:
+        rows = symbols.reaching(group)
+        inside = wanted[rows] & symbols.since(group.first, rows)
+        made = time_series(group.features, columns.at(read[rows]), inside)
+        into = place[rows[inside]]
+        for one, row in zip(group.features, made, strict=True):
+            found[one.name][into] = row[inside]
+    chosen = bars.select(SYMBOL, DATE).filter(pl.Series(wanted)).with_columns(as_series(found, found.values()))
     relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
     return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
 
 
-def _alike(features: Iterable[TimeSeries], days: int) -> list[tuple[bool, list[TimeSeries]]]:
-    """Features that are computed together, and whether they are recursive: then all of a group have one look-back.
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Features that are computed together for days from `first` to `last`, from bars of one look-back before them."""
+
+    features: tuple[TimeSeries, ...]
+    first: dt.date
+    last: dt.date
+    look_back: int
+
+
+def _together(features: Iterable[TimeSeries], days: Sequence[dt.date]) -> Iterator[_Group]:
+    """Recursive features by their look-back, from which their values depend, and by year; the others in one group.
 
     Of finite windows any number of bars gives the same bits: for few days those of short ones go by themselves.
     """
-    groups: dict[tuple[bool, int], list[TimeSeries]] = {}
+    alike: dict[tuple[bool, int], list[TimeSeries]] = {}
     for one in features:
         if one.tolerance > 0.0:
-            groups.setdefault((True, one.look_back), []).append(one)
+            alike.setdefault((True, one.look_back), []).append(one)
         else:
-            reach = next((most for most in _SHORT if one.look_back <= most), 0) if days <= min(_SHORT) else 0
-            groups.setdefault((False, reach), []).append(one)
-    return [(recursive, alike) for (recursive, _), alike in groups.items()]
+            reach = next((most for most in _SHORT if one.look_back <= most), 0) if len(days) <= _FEW else 0
+            alike.setdefault((False, reach), []).append(one)
+    for (recursive, _), group in alike.items():
+        for first, last in _years(days) if recursive else [(days[0], days[-1])]:
+            yield _Group(tuple(group), first, last, max(one.look_back for one in group))
 
 
 def _own(feature: Feature) -> TimeSeries:
@@ -229,18 +248,27 @@ class _Symbols:
         """Look at bars that are sorted by symbol and date."""
         runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
         self._begins = np.flatnonzero(np.diff(runs, prepend=-1))
-        self._keys = runs * _DAYS + bars[DATE].to_physical().to_numpy()
+        self._dates = bars[DATE].to_physical().to_numpy()
+        self._keys = runs * _DAYS + self._dates
 
-    def reaching(self, first: dt.date, last: dt.date, look_back: int) -> Places:
-        """Places of the bars from `first` to `last`, and of those before that the first value of a symbol may need."""
-        epoch = dt.date(1970, 1, 1)
+    def reaching(self, group: _Group) -> Places:
+        """Places of the bars of a group's days, and of those before that the first value of a symbol may need."""
         symbols = np.arange(self._begins.size) * _DAYS
-        from_row = np.searchsorted(self._keys, symbols + (first - epoch).days) - (look_back - 1)
+        from_row = np.searchsorted(self._keys, symbols + _number(group.first)) - (group.look_back - 1)
         from_row = np.maximum(from_row, self._begins)
-        lengths = np.maximum(np.searchsorted(self._keys, symbols + (last - epoch).days, side="right") - from_row, 0)
+        lengths = np.maximum(np.searchsorted(self._keys, symbols + _number(group.last), side="right") - from_row, 0)
         skipped = np.repeat(from_row - np.cumsum(lengths) + lengths, lengths)
         found: Places = skipped + np.arange(lengths.sum())
         return found
+
+    def since(self, first: dt.date, places: Places) -> Flags:
+        """Whether the bar at each place is of `first` or later."""
+        late: Flags = self._dates[places] >= _number(first)
+        return late
+
+
+def _number(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days
 
 
 def _matrix_of_nights(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import numba
@@ -16,7 +17,7 @@ from nightdesk.features import primitives, select
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.definition import content_of_parts
 from nightdesk.features.kernels import remembering
-from nightdesk.features.periods import Period, PeriodFeature, Spans, period_values
+from nightdesk.features.periods import Period, PeriodFeature, Places, Spans, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
@@ -57,50 +58,87 @@ def matrix_of(bars: pl.DataFrame, features: Iterable[Feature], members: pl.DataF
     wanted = list(features)
     # Same names, same definitions: a base that is wanted itself is computed once.
     own = {one.name: one for one in map(_own, wanted)}
-    computed = _time_series(bars, list(own.values()))
+    found = time_series(list(own.values()), columns_of(bars, own.values()))
+    computed = bars.select(SYMBOL, DATE).with_columns(as_series(own, found))
     relative = cross_sections(computed, [one for one in wanted if isinstance(one, CrossSection)], members)
     return computed.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in wanted))
 
 
-def _time_series(bars: pl.DataFrame, features: Sequence[TimeSeries]) -> pl.DataFrame:
+def as_series(names: Iterable[str], rows: Iterable[NDArray[np.float32]]) -> list[pl.Series]:
+    """Rows by `names` as columns of a frame, NaN as null."""
+    return [pl.Series(name, row, nan_to_null=True) for name, row in zip(names, rows, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Bars that were looked at and found sound: which symbol's run each is of, its date, what features read."""
+
+    symbols: Places
+    dates: pl.Series
+    values: Mapping[str, Values]
+
+    def at(self, places: Places) -> Columns:
+        """The bars at ascending `places`; all of them where these are all."""
+        if places.size == self.symbols.size:
+            return self
+        taken = {name: column[places] for name, column in self.values.items()}
+        return Columns(self.symbols[places], self.dates.gather(places), taken)
+
+    def part(self, bars: slice) -> Columns:
+        """The bars of a slice, which are not copied."""
+        taken = {name: column[bars] for name, column in self.values.items()}
+        return Columns(self.symbols[bars], self.dates[bars], taken)
+
+
+def columns_of(bars: pl.DataFrame, features: Iterable[TimeSeries]) -> Columns:
+    """What `features` read of `bars`. Raises BadInput as `feature_matrix`."""
     inputs = sorted({column for feature in features for column in feature.inputs})
     _check_columns(bars, inputs)
-    starts_symbol = _symbol_starts(bars)
-    values = {column: _input_values(bars, column) for column in inputs}
-    out = np.empty((len(features), bars.height), dtype=np.float32)
+    symbols = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
+    _check_order(bars, symbols)
+    return Columns(symbols, bars[DATE], {column: _input_values(bars, column) for column in inputs})
+
+
+def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Flags | None = None) -> NDArray[np.float32]:
+    """What each symbol's own bars say: a row a feature, a column a bar; NaN where null.
+
+    Only bars that are `wanted` (None: all) are sure to have their values: those of other bars may be left out.
+    """
+    starts_symbol: Flags = np.diff(columns.symbols, prepend=-1) != 0
+    out = np.empty((len(features), starts_symbol.size), dtype=np.float32)
+    asked = np.ones(starts_symbol.size, dtype=np.bool_) if wanted is None else wanted
 
     def compute(part: slice) -> None:
-        columns = {name: column[part] for name, column in values.items()}
-        _compute(features, bars[DATE][part], starts_symbol[part], columns, out[:, part])
+        _compute(features, columns.part(part), starts_symbol[part], asked[part], out[:, part])
 
-    parts = _whole_symbols(starts_symbol)
-    threads = min(numba.get_num_threads(), len(parts))
-    if threads < 2:
+    threads = numba.get_num_threads()
+    parts = _whole_symbols(starts_symbol, min(_PART_ROWS, -(-starts_symbol.size // threads)))
+    if min(threads, len(parts)) < 2:
         for part in parts:
             compute(part)
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(compute, parts))
-    found = [pl.Series(one.name, row, nan_to_null=True) for one, row in zip(features, out, strict=True)]
-    return bars.select(SYMBOL, DATE).with_columns(found)
+    return out
 
 
-def _whole_symbols(starts_symbol: Flags) -> list[slice]:
-    """Places of bars in parts of whole symbols, small enough for the caches of a processor."""
+def _whole_symbols(starts_symbol: Flags, rows: int) -> list[slice]:
+    """Places of bars in parts of whole symbols, of about so many rows."""
     firsts = np.flatnonzero(starts_symbol)
-    chosen = firsts[np.diff(firsts // _PART_ROWS, prepend=-1) != 0]
+    chosen = firsts[np.diff(firsts // max(rows, 1), prepend=-1) != 0]
     ends = np.append(chosen[1:], starts_symbol.size)
     return [slice(first, end) for first, end in zip(chosen.tolist(), ends[: chosen.size].tolist(), strict=True)]
 
 
 def _compute(
     features: Sequence[TimeSeries],
-    dates: pl.Series,
+    bars: Columns,
     starts_symbol: Flags,
-    columns: Mapping[str, Values],
+    wanted: Flags,
     out: NDArray[np.float32],
 ) -> None:
     """Compute `features` on bars of whole symbols into the rows of `out`; what they have in common once."""
+    columns = bars.values
     with remembering() as memory:
         for column in columns.values():
             memory.hold(column)
@@ -110,8 +148,8 @@ def _compute(
         for feature, row in zip(features, out, strict=True):
             if isinstance(feature, PeriodFeature):
                 if feature.period not in spans:
-                    spans[feature.period] = Spans(feature.period, dates, starts_symbol, columns)
-                row[:] = period_values(feature, spans[feature.period])
+                    spans[feature.period] = Spans(feature.period, bars.dates, starts_symbol, columns)
+                row[:] = period_values(feature, spans[feature.period], wanted)
                 continue
             own = [columns[column] for column in feature.inputs]
             if feature.inputs not in runs:
@@ -162,9 +200,9 @@ def _check_columns(bars: pl.DataFrame, inputs: Sequence[str]) -> None:
             raise BadInput(f"{column} must be known on every bar, got null: drop or repair those rows")
 
 
-def _symbol_starts(bars: pl.DataFrame) -> Flags:
-    """Flag each symbol's first bar; raise BadInput unless bars are sorted by symbol and date, unrepeated."""
-    starts: Flags = np.diff(bars[SYMBOL].rle_id().to_numpy().astype(np.int64), prepend=-1) != 0
+def _check_order(bars: pl.DataFrame, runs: Places) -> None:
+    """Raise BadInput unless bars are sorted by symbol (each is of one of `runs`) and date, unrepeated."""
+    starts: Flags = np.diff(runs, prepend=-1) != 0
     symbols = bars[SYMBOL].filter(pl.Series(starts))
     backward = (symbols.shift(1) >= symbols).arg_true()
     if backward.len():
@@ -181,7 +219,6 @@ def _symbol_starts(bars: pl.DataFrame) -> Flags:
             f"bars must be sorted by symbol and date, one row a day, got {bars[SYMBOL][row]} "
             f"{bars[DATE][row + 1]} after {bars[DATE][row]}: sort them and drop repeats"
         )
-    return starts
 
 
 def _input_values(bars: pl.DataFrame, column: str) -> Values:

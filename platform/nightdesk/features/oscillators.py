@@ -42,7 +42,7 @@ def relative_strength(runs: Runs, close: Values, window: int) -> Values:
     Through TA-Lib's CMO, which smooths as Wilder does: 50 + CMO / 2 is the RSI, and 50 where nothing moved
     (TA-Lib's own RSI says 0 there, the most oversold).
     """
-    return per_run(lambda price: 50.0 + talib.CMO(price, window) / 2.0, runs, close)
+    return 50.0 + per_run(talib.CMO, runs, close, settings=(window,)) / 2.0
 
 
 @shared
@@ -88,7 +88,7 @@ def ultimate(runs: Runs, high: Values, low: Values, close: Values, fast: int, mi
 
 def trix(runs: Runs, close: Values, window: int) -> Values:
     """Daily return of the triply smoothed close (TA-Lib), a fraction."""
-    return per_run(lambda price: talib.TRIX(price, window) / 100.0, runs, close)
+    return per_run(talib.TRIX, runs, close, settings=(window,)) / 100.0
 
 
 def aroon_up(runs: Runs, high: Values, window: int) -> Values:

@@ -135,12 +135,12 @@ class Spans:
         return found
 
 
-def period_values(feature: PeriodFeature, spans: Spans) -> Values:
-    """The feature on every bar of `spans`, NaN where null."""
+def period_values(feature: PeriodFeature, spans: Spans, wanted: Flags) -> Values:
+    """The feature on the `wanted` bars of `spans`, NaN where null and on all others."""
     out = np.full(spans.place.size, np.nan)
     length = feature.warm_up + 1
     given = [spans.column(name) for name in feature.inputs]
-    for rows in _chunks(np.flatnonzero(spans.usable(feature.inputs, length)), length):
+    for rows in _chunks(np.flatnonzero(spans.usable(feature.inputs, length) & wanted), length):
         # A row for each period of the window, the oldest first; a column for each day.
         ages = range(1 - length, 1) if feature.every else (1 - length, 0)
         windows = [

@@ -86,12 +86,12 @@ def hull_gap(runs: Runs, close: Values, window: int) -> Values:
 
 def dema_gap(runs: Runs, close: Values, window: int) -> Values:
     """Close over its double exponential moving average (TA-Lib), minus 1, a fraction."""
-    return per_run(lambda price: price / talib.DEMA(price, window) - 1.0, runs, close)
+    return close / per_run(talib.DEMA, runs, close, settings=(window,)) - 1.0
 
 
 def tema_gap(runs: Runs, close: Values, window: int) -> Values:
     """Close over its triple exponential moving average (TA-Lib), minus 1, a fraction."""
-    return per_run(lambda price: price / talib.TEMA(price, window) - 1.0, runs, close)
+    return close / per_run(talib.TEMA, runs, close, settings=(window,)) - 1.0
 
 
 def sma_ratio(runs: Runs, close: Values, fast: int, slow: int) -> Values:
@@ -113,9 +113,7 @@ def macd_signal(runs: Runs, close: Values, fast: int, slow: int, signal: int) ->
 
 def parabolic_gap(runs: Runs, high: Values, low: Values, close: Values, step: float, most: float) -> Values:
     """Close above Wilder's parabolic stop (TA-Lib), over the close, a fraction."""
-    return per_run(
-        lambda *prices: 1.0 - talib.SAR(prices[0], prices[1], step, most) / prices[2], runs, high, low, close
-    )
+    return 1.0 - per_run(talib.SAR, runs, high, low, settings=(step, most)) / close
 
 
 def kaufman_gap(runs: Runs, close: Values, window: int, fast: int, slow: int) -> Values:

@@ -76,7 +76,7 @@ def chaikin_oscillator(
     runs: Runs, high: Values, low: Values, close: Values, volume: Values, fast: int, slow: int, window: int
 ) -> Values:
     """Chaikin's oscillator (TA-Lib's ADOSC) over the mean volume of the window; 0 where nothing was traded."""
-    swing = per_run(lambda *columns: talib.ADOSC(*columns, fast, slow), runs, high, low, close, volume)
+    swing = per_run(talib.ADOSC, runs, high, low, close, volume, settings=(fast, slow))
     return ratio(swing, window_mean(runs, volume, window), 0.0)
 
 

@@ -63,8 +63,10 @@ def day_chain(bars: pl.DataFrame, members: pl.DataFrame | None = None) -> pl.Dat
 
 def _hashed(rows: pl.DataFrame) -> pl.DataFrame:
     # Of several markets a symbol may bring several bars to a night: those of the days on which the lead rests.
-    keys = [name for name in (DATE, SYMBOL, BAR_DATE) if name in rows.columns]
-    return rows.sort(keys).select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    if BAR_DATE in rows.columns or not rows[SYMBOL].is_sorted():
+        rows = rows.sort(SYMBOL, *([BAR_DATE] if BAR_DATE in rows.columns else []))
+    hashed = rows.select(DATE, row=pl.struct(pl.all()).hash(seed=0))
+    return hashed.sort(DATE, maintain_order=True)  # five times as fast as sorting the rows themselves
 
 
 def known_parts(root: Path | str) -> dict[str, Definitions]:
