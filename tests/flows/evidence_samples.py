@@ -21,6 +21,7 @@ from nightdesk.store import schema
 from nightdesk.store.bulk import append_all
 from nightdesk.store.decisions import newest_walk_forward, serving_on
 from nightdesk.store.forecasts import log_forecasts
+from nightdesk.store.trials import LOOK, NOTEBOOK, Trial, log_trials
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 *PAST, LOGGED, TRAINED, NEXT, THIRD, FOURTH = market_days(60)
@@ -90,17 +91,27 @@ def plant_forecasts(right: Fit, wrong: Fit) -> None:
     log_forecasts(engine(), "live", LOGGED, pl.concat(parts))
 
 
-def plant_nights(nights: list[dt.date]) -> None:
-    """Nights that were done three hours after their close, before anybody could know what came of them."""
+def plant_nights(nights: list[dt.date], late: bool = False) -> None:
+    """Nights that were done three hours after their close, before anybody could know what came of them.
+
+    `late`: years after, but one after the other.
+    """
     with engine().begin() as connection:
-        for day in nights:
+        for number, day in enumerate(nights):
             at = session_close("XNYS", day) + dt.timedelta(hours=3)
+            at = NOW + dt.timedelta(minutes=number) if late else at
             connection.execute(
                 sa.insert(schema.nights).values(
                     night_id=f"planted-{day}", realm="live", as_of=day, content="planted", status="done", kind="night",
                     started_at=at, ended_at=at,
                 )
             )  # fmt: skip
+
+
+def look_at(last: dt.date, at: dt.datetime) -> None:
+    """Somebody scored a model on days up to `last`."""
+    trial = Trial(NOTEBOOK, LOOK, "mine", "mine", 1, TRAINED, PAST[0], last, 7)
+    log_trials(engine(), [trial], "Ada", at)
 
 
 def freeze_long_ago() -> None:

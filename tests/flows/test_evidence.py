@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from evidence_samples import (
     LOGGED,
     NEXT,
+    NOW,
     PAST,
     THIRD,
     TRAINED,
@@ -19,6 +20,7 @@ from evidence_samples import (
     champion_and_rival,
     engine,
     freeze_long_ago,
+    look_at,
     night_of,
     nights_to_the_brink,
     plant,
@@ -143,6 +145,28 @@ def test_without_the_last_pair_or_of_nights_run_afterwards_nobody_is_replaced(
     else:
         assert verdict.pairs == 0
         assert f"{len(SEEDED) + 1} of {len(SEEDED) + 1} nights do not count" in verdict.reasons
+
+
+@pytest.mark.parametrize("seen", [None, SEEDED[2], LOGGED])
+def test_nights_run_afterwards_count_where_they_were_sealed_from_every_fit_trial_and_look(
+    seen: dt.date | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion, rival = to_the_brink(in_time=False)
+    plant_nights([*SEEDED, LOGGED], late=True)
+    monkeypatch.setenv("NIGHTDESK_EVALUATION__SEALED_FROM", str(SEEDED[0]))
+    if seen is not None:  # somebody knew what came of the days before, when the next night was done
+        look_at(seen, NOW - dt.timedelta(days=1))
+    (serving,) = run_night(NEXT).serving
+    (verdict,) = [one for one in verdicts_of(engine(), "live", NEXT) if one.since == SEEDED[0] and one.against]
+    if seen is None:
+        assert (serving.model, verdict.pairs) == (rival.model, len(SEEDED) + 1)
+        assert "do not count" not in verdict.reasons
+    else:
+        # It knew the open of the second day after: who fills at that open or before it, counts no more.
+        lost = min([*SEEDED, LOGGED].index(seen) + 2, len(SEEDED) + 1)
+        assert (serving.model, verdict.pairs) == (champion.model, len(SEEDED) + 1 - lost)
+        why = "they were done after the next session had closed, and were not sealed from every fit, trial and look"
+        assert f"{lost} of {len(SEEDED) + 1} nights do not count: {why}" in verdict.reasons
 
 
 def test_killed_at_every_point_a_night_that_replaces_ends_in_the_same_state(

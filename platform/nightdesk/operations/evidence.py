@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ import polars as pl
 from nightdesk.models.baselines import RANKINGS
 from nightdesk.operations.night import Night
 from nightdesk.operations.standing import fits_beside, label, moves_at
+from nightdesk.operations.unseen import unseen
 from nightdesk.promotion.reign import Reign, reign_of
 from nightdesk.promotion.standing import judge_rollback, judge_skill
 from nightdesk.promotion.superiority import (
@@ -237,18 +238,20 @@ class _Horizon:
         days = [day for day in night.days(since) if day < night.as_of] if since < night.as_of else []
         if not days:
             return (), ()
-        late = set(days) - _in_time(night, days)
+        done = ended_at(night.engine, night.realm, days[0])
+        late = set(days) - _in_time(night, days, done)
         frozen = max(self.frozen.get(one, dt.date.max) for one in recipes)
         settled = countable(days, (), waiting, frozen)
-        counted = countable(days, late, waiting, frozen)
+        counted = countable(days, late, waiting, frozen, unseen(night, done))
         lost = len(settled) - len(counted)
         said = f"{lost} of {len(settled)} nights do not count: they were done after the next session had closed"
+        if night.settings.evaluation.sealed_from is not None:
+            said += ", and were not sealed from every fit, trial and look"
         return counted, (said,) if lost else ()
 
 
-def _in_time(night: Night, days: Sequence[dt.date]) -> set[dt.date]:
+def _in_time(night: Night, days: Sequence[dt.date], done: Mapping[dt.date, dt.datetime]) -> set[dt.date]:
     """Those of `days` whose night was done before the next session closed: no bar of it was known to anybody."""
-    done = ended_at(night.engine, night.realm, days[0])
     closes = [(day, closed) for day, _, closed in session_spans(night.source.facts.calendar, days[0], night.as_of)]
     after = {day: closed for (day, _), (_, closed) in pairwise(closes)}
     return {day for day in days if day in done and day in after and done[day] <= after[day]}

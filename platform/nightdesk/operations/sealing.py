@@ -37,6 +37,11 @@ def check_replay(seal: dt.date | None, last: dt.date, unseal: str | None) -> Non
         )
 
 
+def opened_by(realm: str) -> str:
+    """The name under which a replay opens the seal for a realm."""
+    return f"replay {realm}"
+
+
 def log_replay(night: Night, unseal: str | None, by: str, now: dt.datetime) -> None:
     """Enter that a replay whose last night is `night` scores sealed days, at each of its horizons.
 
@@ -46,5 +51,5 @@ def log_replay(night: Night, unseal: str | None, by: str, now: dt.datetime) -> N
     if seal is None or unseal is None:
         return
     for horizon in night.settings.horizons:
-        opening = Opening(f"replay {night.realm}", horizon, night.as_of, seal, unseal.strip(), by, now)
+        opening = Opening(opened_by(night.realm), horizon, night.as_of, seal, unseal.strip(), by, now)
         log_opening(night.engine, opening)

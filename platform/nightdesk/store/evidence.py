@@ -178,11 +178,12 @@ def nights_waiting(engine: sa.Engine, realm: str, horizon: int, since: dt.date, 
 
 def ended_at(engine: sa.Engine, realm: str, since: dt.date) -> dict[dt.date, dt.datetime]:
     """When (UTC) each night from `since` on was done, and so had logged its forecasts at the latest."""
-    wanted = sa.select(nights.c.as_of, nights.c.ended_at).where(
+    # The first end of a night that was done again: what it said had been logged by then, and is never changed.
+    wanted = sa.select(nights.c.as_of, sa.func.min(nights.c.ended_at)).where(
         nights.c.realm == realm, nights.c.as_of >= since, nights.c.kind == NIGHT, nights.c.status == DONE
     )
     with engine.connect() as connection:
-        return dict(connection.execute(wanted).tuples().all())
+        return dict(connection.execute(wanted.group_by(nights.c.as_of)).tuples().all())
 
 
 def speakers_of(engine: sa.Engine, realm: str, nights_scored: Sequence[dt.date]) -> pl.DataFrame:

@@ -318,6 +318,13 @@ def newest_begun(engine: sa.Engine, realm: str) -> dt.date | None:
     return newest
 
 
+def begun_by(engine: sa.Engine, moment: dt.datetime) -> list[tuple[dt.date, dt.datetime]]:
+    """The as-of date of every night and retrain of any realm that began by `moment` (UTC), and when each began."""
+    wanted = sa.select(nights.c.as_of, nights.c.started_at).where(nights.c.started_at <= moment)
+    with engine.connect() as connection:
+        return list(connection.execute(wanted).tuples().all())
+
+
 def running_kind(engine: sa.Engine, realm: str, as_of: dt.date) -> str | None:
     """Whether a night or a retrain runs on this date, asked under its lock; None where neither does."""
     wanted = sa.select(nights.c.kind).where(
