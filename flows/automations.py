@@ -13,6 +13,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
+from pydantic import SecretStr
 
 from nightdesk.alerts import Channel, channels_of
 from nightdesk.errors import BadSetting
@@ -61,8 +62,16 @@ def _save(channel: Channel) -> UUID:
     as it is. Prefect's own Apprise block is abstract, and a block of ours no server but our own would know. What it
     cannot send it reports as an action that failed, which the custom webhook's block does not.
     """
-    saved = SlackWebhook(url=channel.url, allow_private_urls=True).save(f"{BLOCKS}{channel.mark}", overwrite=True)
-    return UUID(str(saved))
+    block = SlackWebhook(url=_with_lines(channel.url), allow_private_urls=True)
+    return UUID(str(block.save(f"{BLOCKS}{channel.mark}", overwrite=True)))
+
+
+def _with_lines(url: SecretStr) -> SecretStr:
+    """A mail's URL that asks for plain text: what Prefect hands over Apprise else sends as HTML without lines."""
+    plain = url.get_secret_value()
+    if not plain.startswith(("mailto:", "mailtos:")) or "format=" in plain:
+        return url
+    return SecretStr(f"{plain}{'&' if '?' in plain else '?'}format=text")
 
 
 def _register(client: SyncPrefectClient, kept: dict[str, Any], blocks: list[UUID]) -> str:

@@ -101,8 +101,9 @@ def servers(settings: Settings) -> list[Server]:
     found = [Server(PREFECT, (python, *serve), {**quiet, **ui, **database}, api, f"{api}/api/health")]
     if settings.tracking.uri in (None, mlflow_url(settings)):
         backend = own.mlflow_database or home.tracking_uri
-        # Not served by the server but reached as files: so the registry reads alike with the desk up and down.
-        artifacts = ("--no-serve-artifacts", "--default-artifact-root", home.artifacts)
+        # Models are not served by the server but reached as files: so the registry reads alike with the desk up and
+        # down. What it serves are pages, for browsers.
+        artifacts = ("--default-artifact-root", home.artifacts, "--artifacts-destination", home.shown)
         command = ("-m", "mlflow", "server", "--host", own.host, "--port", str(own.mlflow_port), "--workers", "1")
         # Its own job runners would take two gigabytes for what nobody here uses.
         jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -15,6 +15,7 @@ from prefect.context import FlowRunContext
 
 from nightdesk.concealment import without_password
 from nightdesk.home import Home
+from nightdesk.models.shown_pages import show_page
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.drift_page import draw_drift
@@ -208,7 +209,10 @@ def _leave_artifacts(night: Night, ingested: Ingested, watched: Watched, summary
     ]
     if asked:
         create_table_artifact(asked, key=f"evidence-{realm}", description=f"Evidence {of}")
-    create_link_artifact(Path(summary.report).as_uri(), "The morning report", key=f"report-{realm}", description=of)
+    page = Path(summary.report)
+    link = show_page(night.tracking, page, f"nightdesk-reports/{realm}")
+    where = f"`{page}`" if link is None else f"[Fetch it]({link}), or open `{page}` on the desk's own machine."
+    create_markdown_artifact(f"The morning report of {night.as_of}: {where}", key=f"report-{realm}", description=of)
     if summary.tracking.startswith("http"):
         create_link_artifact(f"{summary.tracking}/#/models", "Models in MLflow", key=f"models-{realm}", description=of)
 

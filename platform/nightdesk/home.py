@@ -30,6 +30,11 @@ class Home:
         return (self.root / "artifacts").as_uri()
 
     @property
+    def shown(self) -> str:
+        """Where the embedded MLflow keeps pages that its server shows."""
+        return (self.root / "shown").as_uri()
+
+    @property
     def locks(self) -> Path:
         """Locks of nights."""
         return self.root / "locks"

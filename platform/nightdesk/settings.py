@@ -182,6 +182,11 @@ class PromotionSettings(_Group):
     approval: Literal["automatic", "manual"] = Field(
         "automatic", description="automatic: a model that passes its gates serves; manual: a person is asked first"
     )
+    replace: Literal["evidence", "backtest"] = Field(
+        "evidence",
+        description="What lets another recipe replace the served one. evidence: forecasts logged before the outcome; "
+        "backtest: also a better walk-forward, which luck passes easily, and every page says so",
+    )
     approval_wait_s: int = Field(
         3600, ge=1, le=86_400, description="Seconds a night waits for an answer; unanswered, the champion stays"
     )

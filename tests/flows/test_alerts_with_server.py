@@ -123,7 +123,7 @@ def test_a_night_that_fails_is_told_by_prefect_alone(desk: Desk) -> None:
         assert "nightdesk: nightly run nightly-live-newest: Failed" in message
         assert "a night needs a model at each of its horizons" in message
         assert f"Link: {desk.api.removesuffix('/api')}/runs/flow-run/{run['id']}" in message
-        assert "What to do: see the run's page" in message
+        assert "\nWhat to do: see the run's page" in message
     # The night itself said nothing, and the doctor, who looks at Prefect's records, finds nothing that was not told.
     assert "No incident so far" in desk.line.run("alerts")
     assert [len(one.about("Failed")) for one in (desk.web, desk.mail)] == [1, 1]
@@ -264,6 +264,8 @@ def test_registered_again_nothing_is_there_twice_and_a_wish_for_training_starts_
     }
     ask("POST", f"{desk.api}/events", json=[event])
     wait_until(lambda: len(runs()) == 1, "the run of the deployment")
+    reason = "event nightdesk.retrain.wanted of nightdesk.test"
+    assert runs()[0]["parameters"] == {"parameters": {"reason": reason}}
 
 
 def test_with_no_channel_set_messages_and_their_secrets_leave_the_server(

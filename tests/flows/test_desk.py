@@ -102,6 +102,13 @@ def test_a_person_starts_a_night_in_the_ui_approves_its_model_there_and_sees_it_
         page.get_by_text("Completed").first.wait_for()
         for key in ("night-live", "drift-live", "decision-live", "report-live", "models-live"):
             page.get_by_text(key).first.wait_for()
+        # The report comes to whoever clicks, on whatever machine the browser is.
+        left = ask("POST", f"{prefect(desk)}/api/artifacts/filter", json={}).json()
+        (report,) = [one["id"] for one in left if one["key"] == "report-live"]
+        page.goto(f"{prefect(desk)}/v2/artifacts/artifact/{report}")
+        with page.expect_download() as fetched:
+            page.get_by_role("link", name="Fetch it").click()
+        assert f"<title>nightdesk, {day}: published</title>" in Path(fetched.value.path()).read_text(encoding="utf-8")
         page.goto(f"{mlflow(desk)}/#/models/nightdesk-live-h5")
         page.get_by_text("champion").first.wait_for()
     assert (desk.home / f"reports/live/{day}.html").exists()

@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -34,17 +35,34 @@ from test_same_state import Killed
 
 from flows.show import show_history
 from nightdesk.faults import listening
-from nightdesk.models.artifacts import client, model_name
+from nightdesk.features.build import build_features
+from nightdesk.models.artifacts import ModelVersion, client, model_name
+from nightdesk.operations import training
 from nightdesk.operations.by_hand import Order, roll_back
 from nightdesk.operations.cleanup import WOULD_GO, clean_up
+from nightdesk.operations.evidence import NOTHING_WEIGHED
+from nightdesk.operations.panel import panel_of
+from nightdesk.operations.served_features import features_to_build
+from nightdesk.operations.serving import propose, settle
+from nightdesk.promotion.backtest_gate import BY_BACKTEST
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import read_settings
 from nightdesk.store import schema
 from nightdesk.store.approvals import REFUSED, Reply, reply_ahead
-from nightdesk.store.decisions import REPLACE, SERVE, Decision, all_decisions, confirm, serving_on, write_intent
+from nightdesk.store.decisions import (
+    REFRESH,
+    REPLACE,
+    SERVE,
+    Decision,
+    all_decisions,
+    confirm,
+    serving_on,
+    write_intent,
+)
 from nightdesk.store.evidence import SuperiorityTest, superiority_tests_of, verdicts_of, write_night
 from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.incidents import all_incidents
+from nightdesk.store.refs import save_frame
 
 ALPHA = 0.0125
 BRINK = nights_to_the_brink(1 / ALPHA)
@@ -167,6 +185,43 @@ def test_nights_run_afterwards_count_where_they_were_sealed_from_every_fit_trial
         assert (serving.model, verdict.pairs) == (champion.model, len(SEEDED) + 1 - lost)
         why = "they were done after the next session had closed, and were not sealed from every fit, trial and look"
         assert f"{lost} of {len(SEEDED) + 1} nights do not count: {why}" in verdict.reasons
+
+
+def test_a_looser_gate_lets_a_better_walk_forward_in_and_says_so_wherever_the_model_shows(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion, rival = champion_and_rival()
+    run_night(NEXT)
+    night = night_of(NEXT)
+    better = np.random.default_rng(1).normal(0.2, 0.05, len(PAST))
+    walked = {champion.model: better - 0.2, rival.model: better}
+    fits = [
+        training.Tested(
+            one.content, 1, one.model, "model",
+            save_frame(home / "walked", one.model, pl.DataFrame({"date": PAST, "rank_ic": walked[one.model]})),
+            one.recipe, ModelVersion(model_name("live", 1), one.version, "", one.content), None,
+        )
+        for one in (champion, rival)
+    ]  # fmt: skip
+    table = build_features(night.features, panel_of(night), features_to_build(night))
+    (asked,) = propose(night, table, fits, NOTHING_WEIGHED).decisions
+    assert (asked.action, asked.model) == (REFRESH, champion.model)
+    monkeypatch.setenv("NIGHTDESK_PROMOTION__REPLACE", "backtest")
+    night = night_of(NEXT)
+    proposed = propose(night, table, fits, NOTHING_WEIGHED)
+    (made,) = proposed.decisions
+    assert (made.action, made.model, made.skill) == (REPLACE, rival.model, BY_BACKTEST)
+    assert "chosen by backtest (promotion.replace), so its skill is unproven" in made.reasons
+    settle(night, proposed, ())
+    (served,) = serving_on(engine(), "live", NEXT)
+    assert (served.model, served.skill) == (rival.model, BY_BACKTEST)
+    # Its next fit is still that choice, and the page says it in words.
+    (again,) = propose(night, table, fits[1:], NOTHING_WEIGHED).decisions
+    assert (again.action, again.skill) == (REFRESH, BY_BACKTEST)
+    summary = run_night(THIRD)
+    assert [(one.model, one.skill) for one in summary.serving] == [(rival.model, BY_BACKTEST)]
+    page = (home / f"reports/live/{THIRD}.html").read_text()
+    assert "At 1 day the model was chosen by backtest, which luck passes easily." in page
 
 
 def test_killed_at_every_point_a_night_that_replaces_ends_in_the_same_state(

@@ -75,6 +75,20 @@ def test_children_of_a_killed_parent_are_stopped_and_those_of_another_desk_are_n
     assert not psutil.pid_exists(other.pid)
 
 
+def test_a_child_that_a_killed_server_left_at_its_port_makes_room(tmp_path: Path) -> None:
+    port = free_port()
+    child = f"import subprocess; subprocess.run({[*HTTP, str(port)]!r})"
+    server = replace(pages(port), command=(sys.executable, "-c", child))
+    first = start(tmp_path, server, tmp_path)
+    wait_until_healthy(first, 30)
+    os.kill(first.pid, signal.SIGKILL)
+    os.waitpid(first.pid, 0)
+    second = start(tmp_path, server, tmp_path)
+    wait_until_healthy(second, 30)
+    assert second.pid != first.pid
+    assert len(stop_all(tmp_path)) == 2
+
+
 def test_a_stranger_with_the_pid_of_a_server_that_ended_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     try:

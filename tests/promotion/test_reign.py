@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -54,3 +55,16 @@ def test_models_without_a_known_recipe_share_no_reign() -> None:
 def test_who_served_before_is_listed_last_first_and_once() -> None:
     assert moves_before([SERVED, REFRESHED, REPLACED, BACK]) == [REPLACED, SERVED]
     assert moves_before([SERVED]) == []
+
+
+def test_whom_a_night_of_the_past_would_have_served_is_nobody_to_go_back_to() -> None:
+    past = replace(move(1, SERVE, "b", "c9"), moved=False)
+    assert moves_before([past, SERVED]) == []
+    assert moves_before([past, SERVED, REPLACED]) == [SERVED]
+    reign = reign_of([past, SERVED])
+    assert reign is not None
+    assert (reign.began, reign.former) == (SERVED, None)
+    # On that night itself it is who serves.
+    alone = reign_of([past])
+    assert alone is not None
+    assert alone.newest == past

@@ -25,6 +25,9 @@ from nightdesk.store.files import write_json
 MARK = "NIGHTDESK_DESK"
 """Every process of a desk inherits this variable, naming its home: so children are found whose parent was killed."""
 
+_SERVER = "NIGHTDESK_SERVER"
+"""Beside it, of which server they are."""
+
 GRACE = 20.0
 """Seconds between the request to end and the kill: a flow run tells its server that it was stopped."""
 
@@ -73,13 +76,14 @@ class Standing:
 def start(root: Path, server: Server, folder: Path) -> Record:
     """Start `server` for the home at `root`, in `folder`, detached; what it says goes to a log below `logs`.
 
-    Raises ServerTrouble where its port is taken.
+    Children that a killed one left at its port are stopped. Raises ServerTrouble where its port is taken.
     """
     if server.url is not None:
+        _stop([one for one in _of_desk(root, {}) if _marked(one, _SERVER) == server.name])
         _check_port_free(server)
     log = root / "logs" / f"{server.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **server.environment, MARK: str(root)}
+    environment = {**os.environ, **server.environment, MARK: str(root), _SERVER: server.name}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  our own commands, no shell
             [sys.executable, "-c", _WITH_SIGNALS, *server.command],
@@ -214,12 +218,17 @@ def _of_desk(root: Path, recorded: Iterable[int]) -> list[psutil.Process]:
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found, wanted = [], set(recorded)
     for process in psutil.process_iter():
-        try:
-            marked = process.pid in wanted or process.environ().get(MARK) == str(root)
-        except psutil.Error:
-            continue  # it ended while we looked, or belongs to another user
+        marked = process.pid in wanted or _marked(process, MARK) == str(root)
         if marked and process.pid not in own:
             found.append(process)
+    return found
+
+
+def _marked(process: psutil.Process, mark: str) -> str | None:
+    try:
+        found: str | None = process.environ().get(mark)
+    except psutil.Error:  # it ended while we looked, or belongs to another user
+        return None
     return found
 
 

@@ -12,6 +12,7 @@ from nightdesk.operations.evidence import Due, Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.standing import UNPROVEN, fit_of, fits_beside, moves_at, standing_fault
 from nightdesk.operations.training import Tested
+from nightdesk.promotion.backtest_gate import BY_BACKTEST, better_by_backtest
 from nightdesk.promotion.gate import Fit, choose
 from nightdesk.promotion.refresh import RefreshVerdict, judge_refresh
 from nightdesk.promotion.reign import moves_before
@@ -22,6 +23,7 @@ from nightdesk.store.decisions import (
     KEEP,
     MOVING,
     REFRESH,
+    REPLACE,
     ROLLBACK,
     Decision,
     Move,
@@ -46,6 +48,7 @@ class Change:
     to: Serving | None
     recipe: str | None
     reasons: tuple[str, ...]
+    skill: str = UNPROVEN
 
 
 def served_by(night: Night) -> list[Serving]:
@@ -58,7 +61,8 @@ def proposal(
 ) -> Decision | None:
     """Who should be served at `horizon` from tonight on; None where nothing speaks for a change, nor was fitted.
 
-    First comes a champion that cannot serve, then what the evidence says, then tonight's fits.
+    First comes a champion that cannot serve, then what the evidence says, then, where settings choose it, a better
+    walk-forward, then tonight's fits.
     """
     moves = moves_at(night, horizon, _counts_for(night))
     later = _later_night(night)
@@ -86,7 +90,7 @@ def decided(night: Night, horizon: int, change: Change, counts_after: dt.date | 
         None if to is None else to.model,
         None if to is None else to.content,
         None if to is None else to.version,
-        (PROVEN if known else UNPROVEN) if moving else None,
+        (PROVEN if known else change.skill) if moving else None,
         "; ".join(change.reasons),
         # A night of the past says who would have been served then; the alias belongs to the newest night.
         moving and not decided_after(night.engine, night.realm, night.as_of, horizon, after),
@@ -103,6 +107,10 @@ def _change(
         return _without_champion(night, table, moves, fits, fault)
     if due is not None:
         return _by_evidence(night, table, moves, fits, due)
+    if night.settings.promotion.replace == "backtest":
+        better = _by_backtest(night, moves[-1], fits)
+        if better is not None:
+            return better
     return _by_fits(night, moves[-1], champion.horizon, fits) if fits else None
 
 
@@ -138,6 +146,21 @@ def _by_evidence(night: Night, table: FeatureTable, moves: Sequence[Move], fits:
     return Change(KEEP, None, None, (*due.reasons, reason))
 
 
+def _by_backtest(night: Night, served: Move, fits: Sequence[Tested]) -> Change | None:
+    """Another recipe's sound fit of tonight with a better walk-forward than the served recipe's; None without one."""
+    sound = [one for one in fits if one.fault is None and one.recipe is not None]
+    own = next((one for one in sound if one.recipe == served.recipe), None)
+    if own is None:
+        return None
+    others = {one.model: one for one in sound if one.recipe != served.recipe}
+    dailies = {name: one.daily.read() for name, one in others.items()}
+    choice = better_by_backtest(own.model, own.daily.read(), dailies, own.horizon)
+    if choice.model is None:
+        return None
+    fit = others[choice.model]
+    return Change(REPLACE, _serving(night, fit), fit.recipe, choice.reasons, BY_BACKTEST)
+
+
 def _fits_of(night: Night, moves: Sequence[Move], fits: Sequence[Tested], due: Due) -> Iterator[Serving]:
     yield from (_serving(night, one) for one in fits if one.recipe == due.recipe and one.fault is None)
     newest = fit_of(fits_beside(night), due.horizon, due.recipe)
@@ -158,7 +181,9 @@ def _by_fits(
     fit = next((one for one in fits if one.model == choice.model), None)
     if fit is None:
         return Change(choice.action, None, None, choice.reasons)
-    return Change(choice.action, _serving(night, fit), fit.recipe, choice.reasons)
+    same = served is not None and served.recipe == fit.recipe and served.serving.skill == BY_BACKTEST
+    skill = BY_BACKTEST if same else UNPROVEN
+    return Change(choice.action, _serving(night, fit), fit.recipe, choice.reasons, skill)
 
 
 def _newer(night: Night, served: Move, horizon: int, fits: Sequence[Tested]) -> RefreshVerdict | None:

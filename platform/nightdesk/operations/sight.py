@@ -23,7 +23,9 @@ def sight(night: Night, walked: pl.DataFrame) -> pl.DataFrame:
     for (horizon, as_of), rows in walked.partition_by(HORIZON, "as_of", as_dict=True, maintain_order=True).items():
         daily: dict[str, pl.DataFrame] = {}
         best = rows.row(0, named=True)
-        for row in rows.filter((pl.col("kind") == "model") | (pl.col(MODEL) == best["rival"])).iter_rows(named=True):
+        for row in rows.filter(
+            (pl.col("kind") == "model") | pl.col(MODEL).eq_missing(pl.lit(best["rival"], pl.String))
+        ).iter_rows(named=True):
             if (found := _daily(night, as_of, horizon, row[MODEL], row["mean"])) is not None:
                 daily[row[MODEL]] = found
         others = [name for name in daily if name != best[MODEL]]

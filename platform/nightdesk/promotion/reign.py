@@ -28,10 +28,12 @@ class Reign:
 def reign_of(moves: Sequence[Move]) -> Reign | None:
     """The reign that stands after `moves` of one horizon, in order; None after none.
 
-    Refreshes go on with a reign, and so does a way back to an earlier fit of the same recipe.
+    Refreshes go on with a reign, and so does a way back to an earlier fit of the same recipe. Who was chosen by a night
+    of the past, and never served, is no part of it.
     """
     if not moves:
         return None
+    moves = [*(one for one in moves[:-1] if one.moved), moves[-1]]
     start = len(moves) - 1
     while start > 0 and moves[start - 1].recipe is not None and moves[start - 1].recipe == moves[-1].recipe:
         start -= 1
@@ -41,6 +43,6 @@ def reign_of(moves: Sequence[Move]) -> Reign | None:
 def moves_before(moves: Sequence[Move]) -> list[Move]:
     """Of each model that was served earlier than the newest of `moves`, its last move; the last one served first."""
     found: dict[str, Move] = {}
-    for move in reversed(moves):
+    for move in reversed([*(one for one in moves[:-1] if one.moved), *moves[-1:]]):
         found.setdefault(move.serving.content, move)
     return list(found.values())[1:]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeGuard
 
 from nightdesk.errors import UnknownName
+from nightdesk.promotion.backtest_gate import BY_BACKTEST
 from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
 
 LIVE: Final = "live"
@@ -166,6 +167,9 @@ def skill_sentence(serving: Sequence[ServedModel]) -> str:
     if unproven:
         where = f" at {in_days(unproven)}" if proven else ""
         parts.append(f"Unproven{where}: no evidence yet that it beats the best baseline.")
+    backtested = [one.horizon for one in serving if one.skill == BY_BACKTEST]
+    if backtested:
+        parts.append(f"At {in_days(backtested)} the model was chosen by backtest, which luck passes easily.")
     return " ".join(parts)
 
 

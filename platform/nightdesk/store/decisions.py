@@ -113,7 +113,8 @@ def serving_on(engine: sa.Engine, realm: str, as_of: dt.date) -> list[Serving]:
 class Move:
     """A confirmed decision that put somebody in place: the first night that it counts for, the action, whom and why.
 
-    `recipe` is that of the model (None: no walk-forward knows it).
+    `recipe` is that of the model (None: no walk-forward knows it). A night of the past says who would have been served
+    then, and has not `moved` the alias.
     """
 
     first: dt.date
@@ -121,12 +122,14 @@ class Move:
     serving: Serving
     recipe: str | None
     reasons: str
+    moved: bool = True
 
 
 def moves_up_to(engine: sa.Engine, realm: str, as_of: dt.date, *, own: bool = True) -> list[Move]:
     """What has moved and counts for the night of `as_of`, in order; without `own`, as it was before that decided."""
     columns = [decisions.c[n] for n in ("horizon", "model", "model_content", "version", "skill", "as_of")]
-    wanted = sa.select(*columns, decisions.c.action, decisions.c.counts_after, decisions.c.reasons).where(
+    about = [decisions.c[n] for n in ("action", "counts_after", "reasons", "moves_alias")]
+    wanted = sa.select(*columns, *about).where(
         decisions.c.realm == realm,
         decisions.c.as_of <= as_of,
         decisions.c.confirmed.is_(True),
@@ -139,10 +142,10 @@ def moves_up_to(engine: sa.Engine, realm: str, as_of: dt.date, *, own: bool = Tr
     with engine.connect() as connection:
         rows = connection.execute(wanted.order_by(*_IN_ORDER)).all()
     moves = []
-    for *serving, action, after, reasons in rows:
+    for *serving, action, after, reasons, moved in rows:
         one = Serving(*serving)
         first = one.since if after is None else after + dt.timedelta(days=1)
-        moves.append(Move(first, action, one, of_content.get((one.horizon, one.content)), reasons))
+        moves.append(Move(first, action, one, of_content.get((one.horizon, one.content)), reasons, moved))
     return moves
 
 
