@@ -15,7 +15,9 @@ def calendar(days: int) -> list[dt.date]:
     return [FIRST + dt.timedelta(days=day) for day in range(days)]
 
 
-def met(skills: Mapping[str, float], days: int = 300, symbols: int = 30, horizon: int = 1, seed: int = 0) -> pl.DataFrame:
+def met(
+    skills: Mapping[str, float], days: int = 300, symbols: int = 30, horizon: int = 1, seed: int = 0
+) -> pl.DataFrame:
     """Members whose score has the given correlation with the return, each with noise of its own.
 
     A label is known `horizon` + 1 days after its decision; returns have a standard deviation of 2 %.

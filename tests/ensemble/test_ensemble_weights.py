@@ -27,9 +27,13 @@ SKILLS = {"good": 0.3, "fair": 0.15, "noise": 0.0}
 
 
 def test_places_are_standardised_within_each_date_and_market() -> None:
-    frame = met(SKILLS, days=4).with_columns(market=pl.when(pl.col("symbol") < "S010").then(pl.lit("A")).otherwise(pl.lit("B")))
-    found = standardised(frame, ["good"]).group_by("date", "market").agg(
-        pl.col("good").mean().alias("mean"), pl.col("good").var(ddof=0).alias("variance")
+    frame = met(SKILLS, days=4).with_columns(
+        market=pl.when(pl.col("symbol") < "S010").then(pl.lit("A")).otherwise(pl.lit("B"))
+    )
+    found = (
+        standardised(frame, ["good"])
+        .group_by("date", "market")
+        .agg(pl.col("good").mean().alias("mean"), pl.col("good").var(ddof=0).alias("variance"))
     )
     assert found.height == 8
     assert found["mean"].abs().max() < 1e-12

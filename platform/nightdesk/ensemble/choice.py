@@ -121,9 +121,13 @@ def _nested(met: pl.DataFrame, learners: Mapping[str, Learner], blocks: int) -> 
     """Daily rank IC of each method on the test blocks: date, and one column a method."""
     days = met[DATE].unique().sort().to_list()
     if len(days) <= blocks:
-        raise BadInput(f"choosing weights must have more than {blocks} days, got {len(days)}: give more, or fewer blocks")
+        raise BadInput(
+            f"choosing weights must have more than {blocks} days, got {len(days)}: give more, or fewer blocks"
+        )
     edges = even_edges(len(days) // (blocks + 1), len(days), blocks)
-    parts = [_block(met, learners, days[first], days[after - 1]) for first, after in zip(edges, edges[1:], strict=False)]
+    parts = [
+        _block(met, learners, days[first], days[after - 1]) for first, after in zip(edges, edges[1:], strict=False)
+    ]
     return pl.concat(parts)
 
 

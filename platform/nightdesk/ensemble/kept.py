@@ -24,7 +24,9 @@ def to_json(record: Any) -> str:
         content = {"format": FORMAT, "kind": type(record).__name__, "record": asdict(record)}
         return json.dumps(content, allow_nan=False, sort_keys=True)
     except ValueError as error:
-        raise ModelBroken(f"what is kept must hold finite numbers, got others in {type(record).__name__}: {error}") from None
+        raise ModelBroken(
+            f"what is kept must hold finite numbers, got others in {type(record).__name__}: {error}"
+        ) from None
 
 
 def from_json(kind: type[Record], text: str) -> Record:

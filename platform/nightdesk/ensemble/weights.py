@@ -142,9 +142,7 @@ def _daily_rank_ic(met: pl.DataFrame, name: str) -> pl.Series:
     return rank_ic_within_markets(met.rename({name: SCORE}))[RANK_IC]
 
 
-def _normal_equations(
-    met: pl.DataFrame, names: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _normal_equations(met: pl.DataFrame, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean over dates of the products of members with each other (members, members), and with what came (members,)."""
     columns = [*names, FORWARD_RETURN]
     known = met.filter(pl.all_horizontal(pl.col(name).is_finite() for name in columns))
