@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -105,7 +107,7 @@ def test_a_walk_is_the_slow_loop_of_gibbs_and_candes() -> None:
             away = (part["forward_return"] - part["expected_return"]).abs() / part["daily_volatility"]
             miss += 0.1 * (0.1 - float((away > halves[fed]).mean()))
             fed += 1
-        halves.append(5**0.5 * float(np.interp((1 - miss) * LEVELS, np.arange(LEVELS + 1), static.errors)))
+        halves.append(5**0.5 * float(np.interp((1 - max(miss, 0.01)) * LEVELS, np.arange(LEVELS + 1), static.errors)))
     found = told.group_by("date", maintain_order=True).agg(
         ((pl.col("upper") - pl.col("expected_return")) / pl.col("daily_volatility")).mean().alias("half")
     )
@@ -167,8 +169,10 @@ def test_beyond_what_calibration_met_the_interval_stays_at_its_widest() -> None:
     static = fit_conformal(calibrating, 1)
     assert static.reach(-0.3) == static.reach(0.0) == max(static.errors)
     assert static.reach(1.4) == min(static.errors)
+    assert replace(adaptive(static), miss=-0.3).aim == pytest.approx(0.01)
+    assert replace(adaptive(static), miss=0.3).aim == 0.3
     reaches = [static.reach(miss) for miss in np.linspace(-0.1, 1.1, 200)]
-    assert all(later <= former for former, later in zip(reaches, reaches[1:], strict=False))
+    assert all(later <= former for former, later in pairwise(reaches))
 
 
 def test_each_calibration_date_weighs_the_same() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -50,7 +51,7 @@ def test_a_curve_is_the_isotonic_fit_of_the_daily_means_of_bins() -> None:
     fitted = IsotonicRegression().fit(at, means, [len(reference[number]) for number in at]).predict(at)
     assert curve.values == pytest.approx(tuple(fitted))
     assert curve.places == pytest.approx(tuple((number + 0.5) / 20 - 0.5 for number in at))
-    assert all(later >= former for former, later in zip(curve.values, curve.values[1:], strict=False))
+    assert all(later >= former for former, later in pairwise(curve.values))
 
 
 def test_a_mean_is_believed_as_far_as_it_exceeds_its_error() -> None:

@@ -17,15 +17,19 @@ from nightdesk.labels.columns import KNOWN_DATE
 from nightdesk.scoring.checks import check_columns
 from nightdesk.tables import DATE, FORWARD_RETURN
 
-STEP: Final = 0.01
+STEP: Final = 0.015
 """How far one date moves the miss rate: larger follows faster and swings wider, above all at long horizons."""
+
+FLOOR: Final = 0.1
+"""Share of the promised miss rate below which no interval aims: the few largest errors say little but are very wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adaptive:
     """Where an adaptive interval stands: its calibration, the miss rate it aims at now, and what it has learnt from.
 
-    `miss` may leave 0 to 1 for a while; the interval then stays at the widest or narrowest that calibration knows.
+    `miss` may leave 0 to 1 for a while. The interval is never wider than at a tenth of the promised miss rate, nor
+    narrower than the smallest error in calibration.
     `fed_to` is the newest date (ISO) whose outcome moved it, empty where none has.
     """
 
@@ -36,7 +40,12 @@ class Adaptive:
 
     def add(self, forecast: pl.DataFrame) -> pl.DataFrame:
         """Add lower and upper to tonight's rows; see `Conformal.add`."""
-        return self.conformal.add(forecast, self.miss)
+        return self.conformal.add(forecast, self.aim)
+
+    @property
+    def aim(self) -> float:
+        """The miss rate that an interval is made for now."""
+        return max(self.miss, FLOOR * (1.0 - self.conformal.coverage))
 
 
 def adaptive(conformal: Conformal, step: float = STEP) -> Adaptive:
@@ -100,17 +109,18 @@ def walked(state: Adaptive, met: pl.DataFrame) -> tuple[pl.DataFrame, Adaptive]:
     horizon = state.conformal.horizon
     check_columns(met, [KNOWN_DATE])
     rows = with_error(met.sort(DATE, maintain_order=True), horizon)
-    parts, reaches = rows.partition_by(DATE, maintain_order=True), []
+    parts = rows.partition_by(DATE, maintain_order=True)
     errors = [part["error"].drop_nulls().to_numpy() for part in parts]
     known = [None if part[KNOWN_DATE].null_count() else part[KNOWN_DATE].max() for part in parts]
     days = [part[DATE][0] for part in parts]
+    reaches: list[float] = []
     next_fed = 0
     for day in days:
         while next_fed < len(reaches) and _is_known(known[next_fed], day):
             missed = _missed(errors[next_fed], reaches[next_fed])
             state = _learnt(state, days[next_fed], missed)
             next_fed += 1
-        reaches.append(state.conformal.reach(state.miss))
+        reaches.append(state.conformal.reach(state.aim))
     return _bounded(parts, reaches, state.conformal), state
 
 

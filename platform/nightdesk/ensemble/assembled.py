@@ -29,7 +29,7 @@ from nightdesk.ensemble.weights import Weights, combined
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.slices import volatility_regimes
 from nightdesk.evaluation.walk_forward import Plan
-from nightdesk.labels.columns import DAILY_VOLATILITY, DIRECTION, KNOWN_DATE
+from nightdesk.labels.columns import DIRECTION, KNOWN_DATE
 from nightdesk.labels.direction import UP, with_direction
 from nightdesk.models import recipe
 from nightdesk.models.recipe import Recipe
@@ -106,8 +106,10 @@ class Ensembled:
     coverage
         As `coverage.coverage_table`.
     reliability
-        As `reliability.reliability_table`, of the probability of up; `brier` (0 to 2, all directions; 0.667 says a third
-        each) and `calibration_error` (of up) beside it, None where undefined.
+        As `reliability.reliability_table`, of the probability of up.
+    brier, calibration_error
+        Brier score of all directions (0 to 2; a third each would give 0.667), and calibration error of up; None where
+        undefined.
     """
 
     fitted: Assembled
@@ -178,10 +180,9 @@ def ensemble_of(
     names = tuple(one.name for one in recipes)
     met = out_of_fold(features, labels, recipes, plan)
     moved = met.join(trailing_volatility(bars), on=[SYMBOL, DATE], how="left", maintain_order="left")
-    directed = with_direction(moved.with_columns(pl.lit(plan.horizon, pl.Int32).alias(HORIZON)), round_trip_cost)
-    parts = parted(directed, SHARES)
+    parts = parted(moved.with_columns(pl.lit(plan.horizon, pl.Int32).alias(HORIZON)), SHARES)
     choice = choose_weights(parts[0], names, plan.horizon, fixed=fixed)
-    learning, aiming, judged = (combined(part, choice.weights) for part in parts[1:])
+    learning, aiming, judged = (with_direction(combined(part, choice.weights), round_trip_cost) for part in parts[1:])
     fitted = _fitted(learning, aiming, choice.weights, plan.horizon, coverage, step)
     told, state = walked(fitted.intervals, fitted._calibrated(judged))
     fed = feed(state, told, plan.days[-1])

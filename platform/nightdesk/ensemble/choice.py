@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import polars as pl
@@ -125,9 +126,7 @@ def _nested(met: pl.DataFrame, learners: Mapping[str, Learner], blocks: int) -> 
             f"choosing weights must have more than {blocks} days, got {len(days)}: give more, or fewer blocks"
         )
     edges = even_edges(len(days) // (blocks + 1), len(days), blocks)
-    parts = [
-        _block(met, learners, days[first], days[after - 1]) for first, after in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [_block(met, learners, days[first], days[after - 1]) for first, after in pairwise(edges)]
     return pl.concat(parts)
 
 

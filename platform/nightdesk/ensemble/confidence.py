@@ -29,8 +29,9 @@ _STRENGTH, _HIT = "strength", "hit"
 class Confidence:
     """The chance that a symbol ends on the side of its date's median return that its score says.
 
-    It is `base` + `believed` * (the curve over the distance of the score's place from the middle - `base`): a curve that
-    never falls, believed as far as the evidence for a slope goes. At `believed` 0 every call has the same chance.
+    It is `base` + `believed` * (the curve over the distance of the score's place from the middle - `base`). The curve
+    never falls, and is believed as far as the evidence for a slope goes. At `believed` 0 every call has one
+    chance.
     """
 
     horizon: int
@@ -84,8 +85,9 @@ def confidence(met: pl.DataFrame, horizon: int) -> Confidence | NotShown:
             )
         if gap.upper < 0.0:
             return NotShown(
-                f"no confidence is shown: of {BINS} bins by strength, calls of bin {bold + 1} were right less often than "
-                f"those of bin {calm + 1}, by {-gap.mean:.1%} of them (at least {-gap.upper:.1%}) over {gap.days} days"
+                f"no confidence is shown: of {BINS} bins by strength, calls of bin {bold + 1} were right less often "
+                f"than those of bin {calm + 1}, by {-gap.mean:.1%} of all (at least {-gap.upper:.1%}), over {gap.days} "
+                "days"
             )
     slope = shrunk_mean(daily_slope(called, _HIT, _STRENGTH), horizon)
     rate = called.sort(DATE).group_by(DATE, maintain_order=True).agg(pl.col(_HIT).mean())[_HIT]

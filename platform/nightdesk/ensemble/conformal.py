@@ -63,9 +63,9 @@ def fit_conformal(met: pl.DataFrame, horizon: int, coverage: float = 0.9) -> Con
     Parameters
     ----------
     met
-        date, forward_return and expected_return (fractions over the horizon), daily_volatility (fraction a day, as known
-        on the close of the date); matured days alone, one row a symbol. Rows where one is null take no part. Each date
-        weighs the same.
+        date, forward_return and expected_return (fractions over the horizon), daily_volatility (fraction a day, as
+        known on the close of the date); matured days alone, one row a symbol. Rows where one is null take no part.
+        Each date weighs the same.
     horizon
         Trading days held, 1 to 60.
     coverage
@@ -101,7 +101,7 @@ def _scale(horizon: int) -> pl.Expr:
 
 
 def _quantiles(errors: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest errors that at least 0, 1/2000, ... 1 of the weight does not exceed, with conformal's one more row."""
+    """The smallest errors with at least 0, 1/2000, ... 1 of the weight at or below them."""
     order = np.argsort(errors, kind="stable")
     ranked = errors[order]
     weight = np.cumsum(share[order])

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from nightdesk.errors import BadInput
+from nightdesk.labels.columns import DAILY_VOLATILITY, DELISTED, DIRECTION, ENTRY_DATE, EXIT_DATE, KNOWN_DATE, SIGNAL
+from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
+
+RESERVED: Final = frozenset(
+    {
+        *(SYMBOL, DATE, MARKET, HORIZON, SCORE, FORWARD_RETURN, KNOWN_DATE, ENTRY_DATE, EXIT_DATE, DELISTED),
+        *(DAILY_VOLATILITY, DIRECTION, SIGNAL),
+    }
+)
+"""Names of columns that stand beside the members' own: no member may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +36,16 @@ class Incomplete:
 
 
 def check_members(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple; BadInput unless there are two or more, each once."""
+    """The names as a tuple; BadInput unless there are two or more, each once, and none is RESERVED."""
     if len(names) < 2 or len(set(names)) != len(names):
         raise BadInput(
             f"an ensemble must have two or more members, each once, got {', '.join(names) or 'none'}: "
             "name for example ridge and lightgbm"
+        )
+    taken = sorted(RESERVED.intersection(names))
+    if taken:
+        raise BadInput(
+            f"a member must not be named like a column of its table, got {', '.join(taken)}: rename the recipe"
         )
     return tuple(names)
 

@@ -58,7 +58,8 @@ def fit_directions(met: pl.DataFrame, horizon: int) -> Directions:
     ----------
     met
         date, score (any unit: only its order counts) and direction, as `labels.direction.with_direction` adds it (null
-        where the return or the volatility is), of several markets market; matured days alone. Each date weighs the same.
+        where the return or the volatility is), of several markets market; matured days alone. Each date weighs the
+        same.
     horizon
         Trading days held, 1 to 60.
 

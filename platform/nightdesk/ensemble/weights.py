@@ -92,7 +92,8 @@ def stacked_weights(met: pl.DataFrame, members: Sequence[str], horizon: int) -> 
     """Stack members by non-negative least squares (Breiman 1996) of what came on what they said, out of fold.
 
     Both sides are places on their date, scaled to unit variance there; each date weighs the same, however many symbols
-    it has. Rows on which a member said nothing, or without a return, take no part. Arguments, errors as `skill_weights`.
+    it has. Rows on which a member said nothing, or without a return, take no part. Arguments and errors are those of
+    `skill_weights`.
 
     Returns
     -------
