@@ -48,7 +48,7 @@ class Market:
 
 @pytest.fixture(scope="module")
 def market() -> Market:
-    source = synthetic(symbols=40, days=460, signal_ic=0.15, horizon=HORIZON, seed=3)
+    source = synthetic(symbols=40, days=460, signal_ic=0.25, horizon=HORIZON, seed=3)
     bars = source.bars(None, source.last_day())
     days = tuple(sorted(bars["date"].unique()))
     features = feature_matrix(bars, NAMES).sort("date", "symbol")
@@ -132,7 +132,7 @@ def test_each_part_is_known_before_the_next_begins(market: Market) -> None:
 def test_the_planted_signal_is_taken_and_helps_where_it_was_not_seen(found: Ensembled) -> None:
     by_name = {row["name"]: row for row in found.members.to_dicts()}
     assert set(by_name) == {"ensemble", "volume", "other"}
-    assert by_name["ensemble"]["rank_ic"] > 0.03
+    assert by_name["ensemble"]["lower"] > 0.0
     assert found.fitted.weights.of("volume") >= 0.5
     assert found.forecasts["date"].min() > found.parts["last"][2]
     assert found.parts["days"].to_list()[-1] == found.members["days"][0]
