@@ -60,6 +60,7 @@ def test_a_mean_is_believed_as_far_as_it_exceeds_its_error() -> None:
     assert found.believed == pytest.approx(max(0.0, 1 - (interval.standard_error / interval.mean) ** 2))
     assert shrunk_mean(values - values.mean() + 1e-6, 5).believed == 0.0
     assert shrunk_mean(values[:10], 5).value == 0.0
+    assert str(shrunk_mean(values.mean() - values - 1e-6, 5).value) == "0.0"
     assert shrunk_mean(np.ones(100), 5).believed == 1.0
 
 
@@ -121,11 +122,34 @@ def test_probabilities_by_a_wrong_score_are_the_base_rates() -> None:
     assert told["probability_up"][0] == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_what_is_up_is_never_less_likely_than_its_part() -> None:
-    """The curve of up or flat never lies below that of up, bit by bit, on odd samples of few rows too."""
+def test_probabilities_are_a_distribution_on_odd_samples_of_few_rows_too() -> None:
     for seed in range(20):
-        fitted = fit_directions(directed(met({"score": 0.3}, days=25, symbols=5, seed=seed)), 1)
-        assert all(kept >= up for up, kept in zip(fitted.risen.values, fitted.not_fallen.values, strict=True))
+        frame = directed(met({"score": 0.6}, days=25, symbols=5, seed=seed))
+        told = fit_directions(frame, 1).add(frame).select(PROBABILITIES.values())
+        assert told.select(pl.min_horizontal(pl.all())).to_series().min() >= 0.0
+        assert (told.select(pl.sum_horizontal(pl.all())).to_series() - 1.0).abs().max() < 1e-12
+
+
+def test_base_rates_are_believed_as_far_as_their_days_allow() -> None:
+    """Half of all moves are up: on days of their own that is taken; by long waves of the whole market it is not."""
+    random = np.random.default_rng(2)
+    frame = directed(scored(0.0, days=200)).drop("direction")
+    chance = {"down": 0.2, "flat": 0.3, "up": 0.5}
+    independent = frame.with_columns(
+        direction=pl.Series(random.choice(list(chance), frame.height, p=list(chance.values())))
+    )
+    fitted = fit_directions(independent, 1)
+    assert fitted.base_risen == pytest.approx(0.5, abs=0.02)
+    assert 1.0 - fitted.base_not_fallen == pytest.approx(0.2, abs=0.02)
+    rising, still = pl.col("date").rank("dense") <= 120, pl.col("symbol") < "S014"
+    moving = pl.when(rising).then(pl.lit("up")).otherwise(pl.lit("down"))
+    together = frame.with_columns(direction=pl.when(still).then(pl.lit("flat")).otherwise(moving))
+    swinging = fit_directions(together, 20)
+    assert together.filter(pl.col("direction") == "up").height / together.height == pytest.approx(0.39)
+    assert swinging.base_risen == pytest.approx(1 / 3, abs=0.01)
+    assert swinging.base_not_fallen == pytest.approx(2 / 3, abs=0.01)
+    # Nineteen days are no evidence on any market.
+    assert fit_directions(independent.head(40 * 19), 1).base_risen == pytest.approx(1 / 3)
 
 
 def told_probabilities(rows: int = 4000) -> pl.DataFrame:

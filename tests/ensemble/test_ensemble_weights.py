@@ -111,6 +111,19 @@ def test_each_date_weighs_the_same_however_many_symbols_it_has() -> None:
     assert more != stacked_weights(frame.filter(pl.col("date") > first), MEMBERS, 1).values
 
 
+def test_markets_are_not_compared_with_each_other() -> None:
+    """Returns of one market in another currency, at another level: nothing changes."""
+    second = pl.col("symbol") < "S015"
+    frame = met(SKILLS, days=60).with_columns(market=pl.when(second).then(pl.lit("B")).otherwise(pl.lit("A")))
+    moved = frame.with_columns(
+        pl.when(second).then(5.0 + 100.0 * pl.col(name)).otherwise(name).alias(name)
+        for name in ("forward_return", "good")
+    )
+    for learn in (skill_weights, stacked_weights):
+        assert learn(moved, MEMBERS, 1) == learn(frame, MEMBERS, 1)
+        assert learn(moved.drop("market"), MEMBERS, 1) != learn(frame.drop("market"), MEMBERS, 1)
+
+
 def test_the_ensemble_is_better_than_each_of_two_members_of_one_skill() -> None:
     frame = met({"one": 0.2, "two": 0.2})
     score = combined(frame, stacked_weights(frame, ("one", "two"), 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,7 @@ from nightdesk.labels.direction import with_direction
 MEMBERS = ("good", "fair")
 
 
+@cache
 def scores() -> pl.DataFrame:
     frame = met({"good": 0.3, "fair": 0.2}, days=90).with_columns(horizon=pl.lit(1), daily_volatility=pl.lit(0.02))
     return with_direction(frame, 0.001)
@@ -35,6 +37,7 @@ def weights() -> Weights:
     return stacked_weights(scores(), MEMBERS, 1)
 
 
+@cache
 def scored() -> pl.DataFrame:
     return combined(scores(), weights())
 
@@ -127,6 +130,9 @@ def test_without_confidence_it_is_null_and_says_why() -> None:
         lambda text: text.replace('"kind": "Weights"', '"kind": "Curve"'),
         lambda text: text.replace('"format": 1', '"format": 2'),
         lambda text: text.replace('"values"', '"value"'),
+        lambda text: text.replace('"values": [', '"values": ["many", '),
+        lambda text: text.replace('"values": [', '"values": [NaN, '),
+        lambda text: text.replace('"values": [', '"values": [1, '),
         lambda text: "[]",
         lambda text: "{}",
     ],

@@ -124,7 +124,7 @@ class Ensembled:
 
     def summary(self) -> str:
         """The ensemble in words and tables, for a terminal."""
-        said = "shown" if self.fitted.confidence is not None else self.fitted.confidence_said
+        said = _said(self.fitted)
         shown = ["undefined" if one is None else f"{one:.3f}" for one in (self.brier, self.calibration_error)]
         with pl.Config(
             tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, float_precision=4
@@ -134,6 +134,14 @@ class Ensembled:
                 f"Coverage of intervals that promise {self.fitted.intervals.conformal.coverage:.0%}:\n{self.coverage}\n"
                 f"Probabilities: Brier score {shown[0]}, calibration error of up {shown[1]}\nConfidence: {said}"
             )
+
+
+def _said(fitted: Assembled) -> str:
+    if fitted.confidence is None:
+        return fitted.confidence_said
+    if fitted.confidence.believed == 0.0:
+        return f"{fitted.confidence.base:.0%} for every call: bolder ones are not shown to be right more often"
+    return "shown, by the strength of a call"
 
 
 def ensemble_of(

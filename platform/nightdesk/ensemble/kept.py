@@ -32,10 +32,10 @@ def to_json(record: Any) -> str:
 def from_json(kind: type[Record], text: str) -> Record:
     """Read a record of `kind` that `to_json` wrote: an equal one, bit by bit.
 
-    Raises ModelBroken where the text is no such record, or has other fields than `kind` has today.
+    Raises ModelBroken where the text is no such record, or has other fields or types than `kind` has today.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_refused)
         if content["format"] != FORMAT or content["kind"] != kind.__name__:
             raise ModelBroken(
                 f"a kept {kind.__name__} must be of format {FORMAT}, got {content['kind']} of {content['format']}: "
@@ -65,4 +65,10 @@ def _value(hint: Any, value: Any) -> Any:
         inner, *rest = get_args(hint)
         each = [inner] * len(value) if rest == [Ellipsis] else [inner, *rest]
         return tuple(_value(one, item) for one, item in zip(each, value, strict=True))
+    if type(value) is not hint:
+        raise TypeError(f"{value!r} in the place of a {hint.__name__}")
     return value
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} in the place of a number")

@@ -15,21 +15,25 @@ from nightdesk.ensemble.shrinkage import shrunk_mean
 from nightdesk.labels.columns import DIRECTION
 from nightdesk.labels.direction import DOWN, FLAT, UP
 from nightdesk.scoring.checks import check_columns, check_horizon
+from nightdesk.scoring.intervals import mean_interval
 from nightdesk.tables import DATE, SCORE
 
 PROBABILITIES: Final = {DOWN: "probability_down", FLAT: "probability_flat", UP: "probability_up"}
 """Column of each direction's probability, a fraction; the three sum to 1."""
 
-_RISEN, _NOT_FALLEN, _SIDE = "risen", "not_fallen", "side"
+PRIOR: Final = 1.0 / 3.0
+"""Share of each direction where nothing is known: flat is so defined that a third of normal returns are."""
+
+_SIDE: Final = "side"
 
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Probabilities of up, and of up or flat, as rising curves over the score's place, drawn toward their base rates.
+    """Probabilities of up, and of up or flat: base rates, and what a score's place adds to them.
 
-    Isotonic regression keeps order: what is up is up or flat too, so the second curve never lies below the first, and
-    the three probabilities are never negative and sum to 1 without being scaled. `believed` (0 to 1) is what the
-    evidence for a slope leaves of the curves; at 0 every symbol has the base rates.
+    The base rates are those of the calibration days, drawn toward a third each as far as those days leave them open.
+    The curves never fall and average 0; `believed` (0 to 1) is what the evidence for a slope leaves of them, and at 0
+    every symbol has the base rates.
     """
 
     horizon: int
@@ -43,9 +47,10 @@ class Directions:
     def add(self, scored: pl.DataFrame) -> pl.DataFrame:
         """Add probability_down, probability_flat, probability_up to date and score; null where there is no score."""
         where = places(scored)
-        up = self.base_risen + self.believed * (self.risen.at(where) - self.base_risen)
-        kept = self.base_not_fallen + self.believed * (self.not_fallen.at(where) - self.base_not_fallen)
-        found = {DOWN: 1.0 - kept, FLAT: np.maximum(kept - up, 0.0), UP: up}
+        up = np.clip(self.base_risen + self.believed * self.risen.at(where), 0.0, 1.0)
+        # What is up is up or flat too: so the three are never negative, and sum to 1 without being scaled.
+        kept = np.clip(self.base_not_fallen + self.believed * self.not_fallen.at(where), up, 1.0)
+        found = {DOWN: 1.0 - kept, FLAT: kept - up, UP: up}
         return scored.with_columns(
             pl.Series(PROBABILITIES[name], values, nan_to_null=True) for name, values in found.items()
         )
@@ -71,15 +76,30 @@ def fit_directions(met: pl.DataFrame, horizon: int) -> Directions:
     check_horizon(horizon)
     check_columns(met, [DATE, SCORE, DIRECTION])
     known = with_place(met).filter(pl.col(DIRECTION).is_not_null(), pl.col(PLACE).is_not_null())
-    risen, fallen = (pl.col(DIRECTION).cast(pl.String) == name for name in (UP, DOWN))
+    came = pl.col(DIRECTION).cast(pl.String)
+    shares = known.select(DATE, *((came == name).cast(pl.Float64).alias(name) for name in (DOWN, FLAT, UP)))
+    daily = shares.sort(DATE).group_by(DATE, maintain_order=True).agg(pl.col(DOWN, FLAT, UP).mean())
+    rates = {name: float(np.mean(daily[name].to_numpy())) for name in (DOWN, FLAT, UP)}
+    base = {name: PRIOR + _kept_of(daily, horizon) * (rate - PRIOR) for name, rate in rates.items()}
+    risen, fallen = ((came == name).cast(pl.Float64) for name in (UP, DOWN))
     marked = known.with_columns(
-        risen.cast(pl.Float64).alias(_RISEN),
-        (~fallen).cast(pl.Float64).alias(_NOT_FALLEN),
-        (risen.cast(pl.Float64) - fallen.cast(pl.Float64)).alias(_SIDE),
+        (risen - rates[UP]).alias(UP), (rates[DOWN] - fallen).alias(DOWN), (risen - fallen).alias(_SIDE)
     )
-    curves = {name: rising_curve(marked, name) for name in (_RISEN, _NOT_FALLEN)}
-    daily = marked.sort(DATE).group_by(DATE, maintain_order=True).agg(pl.col(_RISEN, _NOT_FALLEN).mean())
     slope = shrunk_mean(daily_slope(marked, _SIDE), horizon)
-    base = [float(np.mean(daily[name].to_numpy())) for name in (_RISEN, _NOT_FALLEN)]
-    believed = slope.believed if slope.mean > 0.0 else 0.0
-    return Directions(horizon, base[0], base[1], believed, curves[_RISEN], curves[_NOT_FALLEN], daily.height)
+    return Directions(
+        horizon,
+        base[UP],
+        1.0 - base[DOWN],
+        slope.believed if slope.mean > 0.0 else 0.0,
+        rising_curve(marked, UP),
+        rising_curve(marked, DOWN),
+        daily.height,
+    )
+
+
+def _kept_of(daily: pl.DataFrame, horizon: int) -> float:
+    """What the days leave of the shares' distance from a third each (James & Stein, positive part); 0: too few days."""
+    found = [mean_interval(daily[name], horizon) for name in (DOWN, FLAT, UP)]
+    away = sum((one.mean - PRIOR) ** 2 for one in found if one.mean is not None)
+    error = sum(one.standard_error**2 for one in found if one.standard_error is not None)
+    return max(0.0, 1.0 - error / away) if away > 0.0 else 0.0

@@ -18,7 +18,7 @@ class Shrunk:
     @property
     def value(self) -> float:
         """The mean, shrunk toward 0."""
-        return self.mean * self.believed
+        return self.mean * self.believed if self.believed else 0.0
 
 
 def shrunk_mean(daily: Values, horizon: int) -> Shrunk:
