@@ -23,7 +23,7 @@ from nightdesk.evaluation.walk_forward import Plan, fit_recipe, walk_forward
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.labels.forward import forward_returns
 from nightdesk.models.recipe import Fitted, Matrix, Recipe, Training, Vector
-from nightdesk.models.training_set import to_matrix, training_set
+from nightdesk.models.training_set import to_matrix
 from nightdesk.report.reliability_picture import reliability_picture
 from nightdesk.sources.synthetic import synthetic
 
@@ -105,10 +105,6 @@ def test_out_of_fold_scores_are_those_of_the_walk_forward(market: Market) -> Non
     assert own["date"].to_list() == walked.daily["date"].to_list()
     assert own["volume"].to_list() == pytest.approx(walked.daily["rank_ic"].to_list())
     assert met["date"].min() == market.days[120]
-    first = market.plan().blocks()[0]
-    known = market.labels.filter(pl.col("known_date") <= first.test_days[0])
-    training = training_set(market.features, known, HORIZON, SIGNAL.features, first.train_days[::2])
-    assert len(training.target) > 0
 
 
 def test_what_became_known_in_a_sealed_stretch_is_left_out(market: Market) -> None:
