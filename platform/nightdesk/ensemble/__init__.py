@@ -1,0 +1,1 @@
+"""Several models as one: weights, stacking, one calibration layer, intervals and confidence, each kept as JSON."""
