@@ -134,8 +134,7 @@ def look(
     sharpe = _sharpe(returns)
     sharpes = [*earlier.sharpes, *([] if sharpe is None else [sharpe])]
     return Kept(
-        ranks[DATE].min(),  # type: ignore[arg-type]
-        ranks[DATE].max(),  # type: ignore[arg-type]
+        *_span(plan),
         mean_interval(rival[RANK_IC], plan.horizon),
         mean_interval(ranks[RANK_IC], plan.horizon),
         paired_interval(aligned[RANK_IC], aligned["rival"], plan.horizon, level),
@@ -144,6 +143,11 @@ def look(
         deflated_sharpe(returns, sharpes or [0.0], earlier.trials + trials + 1, by_luck=True),
         sharpe,
     )
+
+
+def _span(plan: Plan) -> tuple[dt.date, dt.date]:
+    blocks = plan.blocks()
+    return blocks[0].test_days[0], blocks[-1].test_days[-1]
 
 
 def _said(recipe: Recipe, material: Material, plan: Plan) -> pl.DataFrame:
@@ -161,8 +165,8 @@ def _daily(said: pl.DataFrame, material: Material, plan: Plan) -> pl.DataFrame:
 
 def _net(said: pl.DataFrame, material: Material, plan: Plan, costs: Costs) -> pl.Series:
     """Daily returns after costs of the best tenth bought and the worst sold, each decision held over the horizon."""
-    first, last = said[DATE].min(), said[DATE].max()
-    after = material.days[min(material.days.index(last) + AFTER_EXIT, len(material.days) - 1)]  # type: ignore[arg-type]
+    first, last = _span(plan)
+    after = material.days[min(material.days.index(last) + AFTER_EXIT, len(material.days) - 1)]
     panel = trading_panel(material.bars, material.days).between(first, after)
     weights = staggered(decile_weights(panel.wide(said, SCORE)), plan.horizon)
     return backtest(weights, panel, costs).daily["net"]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,14 @@ class Rows:
     plan: Plan
 
 
-def search(task: Task, rows: Rows, storage: str, budget: Budget, folder: Path) -> Searched:
+def search(
+    task: Task,
+    rows: Rows,
+    storage: str,
+    budget: Budget,
+    folder: Path,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Searched:
     """Make the trials of `task` that are still to make, and end at the limit with what was done.
 
     Parameters
@@ -106,13 +114,15 @@ def search(task: Task, rows: Rows, storage: str, budget: Budget, folder: Path) -
         As `study.open_storage` takes it. Nobody else may search the same study meanwhile: hold a lock.
     folder
         For the files of the workers; made, and gone at the end.
+    clock
+        Seconds since whenever, by which the limit is kept.
 
     Raises
     ------
     BadSetting, StoreBusy
         As `study.open_storage`.
     """
-    began = time.perf_counter()
+    began = clock()
     if "://" not in storage:
         mend_journal(Path(storage))
     study = begin_study(open_storage(storage), task)
@@ -120,7 +130,7 @@ def search(task: Task, rows: Rows, storage: str, budget: Budget, folder: Path) -
         return Searched(tried(study, task), None, 0.0)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    crew = _Crew(study, storage, budget, folder)
+    crew = _Crew(study, storage, budget, folder, clock)
     try:
         write_parts(folder, task, rows.features, rows.labels, rows.plan)
         stopped = crew.run(began)
@@ -146,6 +156,7 @@ class _Crew:
     storage: str
     budget: Budget
     folder: Path
+    clock: Callable[[], float]
     running: list[_Worker] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     core_seconds: float = 0.0
@@ -156,7 +167,7 @@ class _Crew:
         for number in range(min(self.budget.workers, self.budget.trials - spent(self.study))):
             self._start(number)
         while self.running:
-            if time.perf_counter() - began > seconds:
+            if self.clock() - began > seconds:
                 self.end()
                 close(self.study, STOPPED, limit)
                 return f"{limit} {self._far()}"
@@ -194,7 +205,7 @@ class _Crew:
                 env=environment,
                 text=True,
             )
-        self.running.append(_Worker(number, process, log, time.perf_counter()))
+        self.running.append(_Worker(number, process, log, self.clock()))
         if process.stdin is not None:
             # The storage's URL may hold a password: it stands in no argument and in no file.
             with suppress(BrokenPipeError):
@@ -214,7 +225,7 @@ class _Crew:
             self._start(worker.number)
 
     def _release(self, worker: _Worker) -> None:
-        self.core_seconds += time.perf_counter() - worker.since
+        self.core_seconds += self.clock() - worker.since
         if worker.process.stdin is not None:
             with suppress(BrokenPipeError):
                 worker.process.stdin.close()

@@ -77,7 +77,8 @@ def open_storage(where: str) -> BaseStorage:
         with engine.begin() as connection:
             connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
         engine.dispose()
-        within = url.update_query_dict({"options": f"-csearch_path={SCHEMA}"})
+        options = " ".join(filter(None, [str(url.query.get("options", "")), f"-csearch_path={SCHEMA}"]))
+        within = url.update_query_dict({"options": options})
         return RDBStorage(within.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True})
     except sa.exc.OperationalError as error:
         reason = str(error.orig).splitlines()[0]
