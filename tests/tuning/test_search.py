@@ -54,13 +54,14 @@ def test_a_crash_is_told_and_a_limit_ends_what_hangs(tmp_path: Path, monkeypatch
     pids = {int(line.split()[0]) for line in (desk / "fits").read_text().splitlines()}
     assert len(pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    # With the trial that was stopped, one is left to make: it is the very same.
-    (desk / "hanging").unlink()
-    again = run(tmp_path, Budget(4, 300.0))
-    assert again.stopped is None
-    assert again.trials[:4] == found.trials
-    assert again.trials[4].parameters == found.trials[3].parameters
-    assert (len(again.trials), again.trials[4].ended) == (5, COMPLETE)
+    # The next start makes the trial that was stopped once more, the very same: here without a process of its own.
+    journal, folder = str(tmp_path / "study.journal"), tmp_path / "again"
+    study = begin_study(open_storage(journal), scripted())
+    work(Orders(str(written(folder, scripted())), journal, 0, 1, 4))
+    again = tried(study, scripted())
+    assert again[:4] == found.trials
+    assert again[4].parameters == found.trials[3].parameters
+    assert (len(again), again[4].ended) == (5, COMPLETE)
 
 
 def test_what_a_limit_of_cost_comes_to() -> None:
@@ -111,7 +112,7 @@ def test_a_killed_parent_leaves_no_worker_and_the_next_start_goes_on(
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
     workers = {int(line.split()[0]) for line in _fits(desk)}
-    gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=60)
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=60)
     assert alive == []
     study = begin_study(open_storage(str(tmp_path / "study.journal")), scripted())
     before = tried(study, scripted())

@@ -74,7 +74,7 @@ def written(folder: Path, one: Task, signal_ic: float = 0.2) -> Path:
     """The files of a task."""
     here = rows(signal_ic)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parts(folder, one, here.features, here.labels, here.plan)
+    write_parts(folder, one, here.features, here.labels, replace(here.plan, folds=one.folds))
     return folder
 
 

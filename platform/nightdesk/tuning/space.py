@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+if TYPE_CHECKING:  # whoever offers a space need not load Optuna each night
+    from optuna.distributions import BaseDistribution
 
 Value: TypeAlias = float | int | str
 
@@ -28,6 +24,8 @@ class Number:
     @property
     def distribution(self) -> BaseDistribution:
         """As Optuna has it."""
+        from optuna.distributions import FloatDistribution, IntDistribution
+
         if self.whole:
             return IntDistribution(int(self.low), int(self.high), log=self.log)
         return FloatDistribution(self.low, self.high, log=self.log)
@@ -47,6 +45,8 @@ class Choice:
     @property
     def distribution(self) -> BaseDistribution:
         """As Optuna has it."""
+        from optuna.distributions import CategoricalDistribution
+
         return CategoricalDistribution(self.values)
 
     def holds(self, value: Value | None) -> bool:
