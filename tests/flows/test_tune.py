@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -109,6 +111,17 @@ def test_the_command_says_whether_the_default_is_beaten(
     code, out, _ = run(monkeypatch, capsys, "trials")
     assert code == 0
     assert f"@{found.study[-8:]}#3" in out
+
+
+def test_the_pages_own_examples_run(found: Tuned, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[2] / "infra/operations/tuning.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    known: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), known)  # the page's own code, from this repository
+    assert known["found"].trials == found.trials
+    assert f"{found.winner.name} MeanInterval(" in capsys.readouterr().out
+    assert known["MyFamily"].space.within({"depth": 3, "rate": 0.1, "kind": "fast"}) is not None
 
 
 def test_a_night_trains_the_winner(found: Tuned, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,32 +139,32 @@ def test_bins_that_are_searched_are_not_shared(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_tries_the_same_and_another_does_not(tmp_path: Path) -> None:
-    once, again = (start(tmp_path / name, task(), 8) for name in ("once", "again"))
+    once, again = (start(tmp_path / name, task(), 7) for name in ("once", "again"))
     assert made(once) == made(again)
-    other = start(tmp_path / "other", task(seed=2), 8)
+    other = start(tmp_path / "other", task(seed=2), 3)
     assert other[0].parameters == once[0].parameters
     assert not {trial.parameters for trial in other[1:]} & {trial.parameters for trial in once[1:]}
 
 
 def test_a_killed_study_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     one = task(TREES, SMALL_TREES)
-    straight = start(tmp_path / "straight", one, 9)
+    straight = start(tmp_path / "straight", one, 8)
     with killed_at("tuning:0:1"):
-        start(tmp_path / "killed", one, 9)
+        start(tmp_path / "killed", one, 8)
     with killed_at("tuning:7:1"):
-        start(tmp_path / "killed", one, 9)
+        start(tmp_path / "killed", one, 8)
     journal = tmp_path / "killed" / "study.journal"
     with journal.open("ab") as torn:  # killed while it wrote
         torn.write(b'{"op_code":4,"wor')
     journal.with_name("study.journal.lock").symlink_to(journal)
-    resumed = start(tmp_path / "killed", one, 9)
+    resumed = start(tmp_path / "killed", one, 8)
     assert [trial.number for trial in resumed if trial.ended == KILLED] == [0, 7]
     assert {trial.why for trial in resumed if trial.ended == KILLED} == {"the process that tuned was killed"}
-    assert len(resumed) == 11
+    assert len(resumed) == 10
     assert made(resumed) == made(straight)
     # All are made: another start makes none.
-    assert start(tmp_path / "killed", one, 9) == resumed
-    assert made(start(tmp_path / "killed", one, 10))[:9] == made(straight)
+    assert start(tmp_path / "killed", one, 8) == resumed
+    assert made(start(tmp_path / "killed", one, 9))[:8] == made(straight)
 
 
 def test_a_trial_worse_than_the_median_is_given_up_early(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from nightdesk.tuning.study import (
     CRASHED,
     STOPPED,
     Tried,
+    answering,
     begin_study,
     close,
     finished,
@@ -122,6 +123,13 @@ def search(
     BadSetting, StoreBusy
         As `study.open_storage`.
     """
+    with answering():
+        return _searched(task, rows, storage, budget, folder, clock)
+
+
+def _searched(
+    task: Task, rows: Rows, storage: str, budget: Budget, folder: Path, clock: Callable[[], float]
+) -> Searched:
     began = clock()
     if "://" not in storage:
         mend_journal(Path(storage))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import optuna
 import sqlalchemy as sa
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -72,7 +73,7 @@ def open_storage(where: str) -> BaseStorage:
         raise BadSetting(
             f"tuning.storage must be postgresql+psycopg://..., got {url.drivername}://: leave it out for a file at home"
         )
-    try:
+    with answering():
         engine = sa.create_engine(url)
         with engine.begin() as connection:
             connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
@@ -80,9 +81,20 @@ def open_storage(where: str) -> BaseStorage:
         options = " ".join(filter(None, [str(url.query.get("options", "")), f"-csearch_path={SCHEMA}"]))
         within = url.update_query_dict({"options": options})
         return RDBStorage(within.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True})
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise StoreBusy(f"the storage of studies must answer, got {reason}: start it, or mend tuning.storage") from None
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise StoreBusy where the storage of studies does not answer inside the block."""
+    try:
+        yield
+    except (sa.exc.OperationalError, StorageInternalError) as error:
+        lost = error if isinstance(error, sa.exc.OperationalError) else error.__cause__
+        reason = str(getattr(lost, "orig", None) or lost or error).splitlines()[0]
+        raise StoreBusy(
+            f"the storage of studies must answer, got {reason}: start it, or mend tuning.storage; what was tried "
+            "stands, and the same command goes on from there"
+        ) from None
 
 
 def mend_journal(file: Path) -> None:
