@@ -10,6 +10,8 @@ from nightdesk.scoring.intervals import MeanInterval
 from nightdesk.tuning.outcome import Kept
 from nightdesk.tuning.study import Tried
 
+_AS_IT_IS = " (as it is)"
+
 SHOWN = 30
 """Trials shown at most: the best ones of a longer study."""
 
@@ -68,12 +70,14 @@ def _judged(winner: str, default: str, kept: Kept) -> list[str]:
 
 def _trials(found: Tuned) -> Table:
     varied = [name for name, _ in found.recipe.parameters if len({_value(one, name) for one in found.trials}) > 1]
-    table = Table("trial", "ended", "rank IC", "folds", "seconds", *varied, "why", box=None, pad_edge=False)
+    table = Table("trial", "rank IC", "folds", "seconds", "ended", "parameters", box=None, pad_edge=False)
     for one in _shown(found.trials):
         seconds = "" if one.seconds is None else f"{one.seconds:.1f}"
-        values = [_text(_value(one, name)) for name in varied]
-        mark = f"{one.number} (as it is)" if one.default else str(one.number)
-        table.add_row(mark, one.ended, _signed(one.rank_ic), str(one.folds), seconds, *values, one.why)
+        ended = f"{one.ended}: {one.why}" if one.why else one.ended
+        values = ", ".join(f"{name} {_text(_value(one, name))}" for name in varied)
+        table.add_row(
+            str(one.number), _signed(one.rank_ic), str(one.folds), seconds, ended, values + _AS_IT_IS * one.default
+        )
     return table
 
 

@@ -101,7 +101,7 @@ def test_the_command_says_whether_the_default_is_beaten(
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = run(monkeypatch, capsys, "tune", "ridge", "--trials", "4")
     assert (code, err) == (0, "")
-    assert "0 (as it is)" in out
+    assert "alpha 0.05 (as it is)" in out
     assert out.count("complete") == 4
     verdict = "beats" if found.kept.beats else "does not beat"
     assert f"{found.winner.name} {verdict} ridge out of sample" in out

@@ -23,6 +23,7 @@ from nightdesk.evaluation.walk_forward import Plan
 from nightdesk.tuning.parts import Task, write_parts
 from nightdesk.tuning.study import (
     CRASHED,
+    KILLED,
     STOPPED,
     Tried,
     answering,
@@ -177,11 +178,14 @@ class _Crew:
         while self.running:
             if self.clock() - began > seconds:
                 self.end()
-                close(self.study, STOPPED, limit)
-                return f"{limit} {self._far()}"
+                if close(self.study, STOPPED, limit) or spent(self.study) < self.budget.trials:
+                    return f"{limit} {self._far()}"
+                return None
             for worker in [one for one in self.running if one.process.poll() is not None]:
                 self._leave(worker)
             time.sleep(_LOOK_S)
+        # Begun by a worker that died before it could say whose it is.
+        close(self.study, KILLED, "its process died as it began")
         if spent(self.study) >= self.budget.trials:
             return None
         return f"{len(self.crashes)} crashes {self._far()}, the last: {self.crashes[-1]}"
