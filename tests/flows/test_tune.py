@@ -33,10 +33,11 @@ EARLIER, DAY = market_days(2)
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with one night, and a study of four trials."""
+    """A home with one night, which trained ridge alone: a search reads no more than its bars."""
     home = tmp_path_factory.mktemp("desk") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
+        patch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
         run_night(EARLIER)
     return home
 
