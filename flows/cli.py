@@ -658,6 +658,32 @@ def evaluate(
 
 
 @app.command()
+def tune(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe to tune, for example lightgbm.")],
+    horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Data up to this day; the newest in the store if left out."),
+    ] = None,
+    profile: Annotated[
+        Literal["quick", "full"] | None, typer.Option(help="How many trials within which time; as set if left out.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all, earlier starts included.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so long with what was done.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that make trials.")] = None,
+) -> None:
+    """Search better parameters for a recipe, and judge the best on days that no trial has seen."""
+    current = _prepare()
+    from flows.show_tuning import show_tuned
+    from nightdesk.operations.tuning import Wish
+    from nightdesk.operations.tuning import tune as search
+
+    day = None if as_of is None else as_of.date()
+    wish = Wish(recipe, horizon, getuser(), day, profile, trials, seconds, workers)
+    show_tuned(search(wish, current, dt.datetime.now(dt.UTC)))
+
+
+@app.command()
 def trials(
     everything: Annotated[bool, typer.Option("--all", help="Every row, not only the newest.")] = False,
 ) -> None:

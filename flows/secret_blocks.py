@@ -12,7 +12,7 @@ from nightdesk.concealment import conceal_logs, know
 from nightdesk.errors import BadSetting
 from nightdesk.settings import REFERENCE, MarketSettings, Settings, know_secrets
 
-_HOLDERS = ("store", "tracking", "source", "alerts")
+_HOLDERS = ("store", "tracking", "source", "alerts", "tuning")
 """Groups in which a value may be `prefect-secret://NAME`; the desk's own databases hold the blocks, and cannot."""
 
 

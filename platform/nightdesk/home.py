@@ -54,6 +54,15 @@ class Home:
         """Prefect's own home."""
         return self.root / "prefect"
 
+    @property
+    def recipes(self) -> Path:
+        """Tuned recipes, a file each."""
+        return self.root / "recipes"
+
+    def study(self, name: str) -> Path:
+        """The journal of a study, whatever signs its name has."""
+        return self.root / "tuning" / f"{quote(name, safe='')}.journal"
+
     def scratch(self, realm: str, as_of: dt.date) -> Path:
         """Files of a night that is under way; gone when it is done."""
         return self.root / "scratch" / realm / str(as_of)

@@ -38,7 +38,7 @@ _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"]*")
 REFERENCE = "prefect-secret://"
 """How a value begins that names a secret block of Prefect's in the place of the secret itself; flows look it up."""
 
-_SECRET_GROUPS = ("alerts", "store", "tracking", "source", "markets")
+_SECRET_GROUPS = ("alerts", "store", "tracking", "source", "markets", "tuning")
 """Groups whose values may hold secrets: what does not hold there is told without its value."""
 
 _NOT_SETTINGS = ("config", "root", "started_by", "desk")
@@ -168,6 +168,33 @@ class TrainingSettings(_Group):
     seed: int = Field(20130208, ge=0, description="Seed of every random choice")
 
 
+class TuningSettings(_Group):
+    """How `nightdesk tune` searches; no night depends on it."""
+
+    profile: Literal["quick", "full"] = Field(
+        "quick", description="quick: a few trials within two minutes; full: twenty within ten"
+    )
+    trials: int | None = Field(
+        None, ge=1, le=10_000, description="Trials of a study, earlier starts included; none: the profile's"
+    )
+    seconds: float | None = Field(
+        None, gt=0, description="Seconds after which a start ends with what was done; none: the profile's"
+    )
+    workers: int = Field(1, ge=1, le=64, description="Processes that make trials, with one thread each")
+    kept_blocks: int = Field(
+        1, ge=1, le=19, description="Newest of training.folds that no trial sees: the winner is judged there"
+    )
+    core_hour_price: float = Field(0.0, ge=0, description="What an hour of one core costs, in any currency; 0: nothing")
+    cost_limit: float | None = Field(
+        None, gt=0, description="Cost at which a start ends with what was done, in the same currency; none: no limit"
+    )
+    storage: str | None = Field(
+        None,
+        repr=False,
+        description="URL of studies (postgresql+psycopg://); none: beside the store if PostgreSQL, or at home",
+    )
+
+
 class EvaluationSettings(_Group):
     """What may be looked at."""
 
@@ -265,6 +292,7 @@ class Settings(BaseSettings):
     tables: TablesSettings = TablesSettings()
     features: FeatureSettings = FeatureSettings()
     training: TrainingSettings = TrainingSettings()
+    tuning: TuningSettings = TuningSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
     tracking: TrackingSettings = TrackingSettings()
@@ -331,7 +359,7 @@ def read_settings() -> Settings:
 def know_secrets(settings: Settings) -> None:
     """Hide the secrets in `settings` and in the environment from now on, wherever this process conceals."""
     urls = (settings.store.url, settings.tracking.uri, settings.servers.prefect_database)
-    for url in filter(None, (*urls, settings.servers.mlflow_database)):
+    for url in filter(None, (*urls, settings.servers.mlflow_database, settings.tuning.storage)):
         know_url(url)
     for options in (settings.source.options, *(market.options for market in settings.markets)):
         know_mapping(options)

@@ -119,7 +119,7 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     [
         *("", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "train", "backfill"),
         *("cleanup", "up", "down", "status", "move", "approve", "alerts", "quality", "quarantine", "ingest"),
-        *("evaluate", "trials"),
+        *("evaluate", "trials", "tune"),
     ],
 )
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

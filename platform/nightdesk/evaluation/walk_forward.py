@@ -143,9 +143,16 @@ def fitted_folds(
     features: pl.DataFrame, labels: pl.DataFrame, columns: Sequence[str], fit: Fit, plan: Plan
 ) -> Iterator[FittedFold]:
     """Fit on the past of each test block, in order; arguments as of `walk_forward`, `columns` what is fitted on."""
-    for fold in plan.blocks():
-        training = _training(features, labels, columns, plan, fold.train_days, fold.test_days[0])
+    for fold, training in training_folds(features, labels, columns, plan):
         yield FittedFold(fold, fit(training, plan.seed, plan.threads), len(training.target))
+
+
+def training_folds(
+    features: pl.DataFrame, labels: pl.DataFrame, columns: Sequence[str], plan: Plan
+) -> Iterator[tuple[Fold, Training]]:
+    """Each test block with the rows of its past; arguments as of `fitted_folds`."""
+    for fold in plan.blocks():
+        yield fold, _training(features, labels, columns, plan, fold.train_days, fold.test_days[0])
 
 
 def rows_tested(features: pl.DataFrame, fold: Fold) -> pl.DataFrame:

@@ -20,12 +20,13 @@ from nightdesk.disk import check_writable
 from nightdesk.errors import NightdeskError
 from nightdesk.features import registered
 from nightdesk.home import Home
-from nightdesk.models import family, recipe
+from nightdesk.models import family
 from nightdesk.models.artifacts import registered_models
 from nightdesk.models.reaching import ask_server
 from nightdesk.operations.environment import QUIET
 from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, tracking_of
+from nightdesk.operations.recipes import known_recipe
 from nightdesk.promotion.champion import alias_version
 from nightdesk.settings import Settings
 from nightdesk.store.approvals import waiting
@@ -119,9 +120,8 @@ def _source(settings: Settings, now: dt.datetime) -> str:
 
 
 def _recipes(settings: Settings) -> str:
-    return ", ".join(
-        f"{name} ({recipe(name).family})" for name in settings.training.recipes if family(recipe(name).family)
-    )
+    known = [known_recipe(Home(settings.home), name) for name in settings.training.recipes]
+    return ", ".join(f"{one.name} ({one.family})" for one in known if family(one.family))
 
 
 def _features(settings: Settings) -> str:

@@ -16,10 +16,10 @@ from nightdesk.evaluation.evaluate import USUAL, Evaluation, Material, Tried, ev
 from nightdesk.evaluation.walk_forward import Plan
 from nightdesk.features.build import build_features
 from nightdesk.home import Home
-from nightdesk.models import recipe
 from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.panel import bars_of, decided_by, first_day, labels_of, panel_of
+from nightdesk.operations.recipes import known_recipe
 from nightdesk.operations.sealing import opened_from
 from nightdesk.operations.served_features import features_to_build
 from nightdesk.operations.universe import members_of_days, members_of_evenings
@@ -99,10 +99,10 @@ def evaluate(model: object, look: Look, settings: Settings, now: dt.datetime) ->
         As `night.plan_night`.
     """
     check_horizon(look.horizon)
-    asked = recipe(model) if isinstance(model, str) else model
+    asked = known_recipe(Home(settings.home), model) if isinstance(model, str) else model
     candidate = candidate_of(asked)
-    night = plan_night(settings, LIVE, look.as_of or _newest(settings), "never", now)
-    material, plan, sealed_from = _material(night, look)
+    night = plan_night(settings, LIVE, look.as_of or newest_day(settings), "never", now)
+    material, plan, sealed_from = material_of(night, look)
     if sealed_from is not None:
         reason = str(look.unseal).strip()
         log_opening(night.engine, Opening(candidate.name, look.horizon, night.as_of, sealed_from, reason, look.by, now))
@@ -128,7 +128,8 @@ def evaluate(model: object, look: Look, settings: Settings, now: dt.datetime) ->
     return Evaluated(**held, openings=openings_by(night.engine, now))
 
 
-def _newest(settings: Settings) -> dt.date:
+def newest_day(settings: Settings) -> dt.date:
+    """The newest day in the store of the lead's bars; NothingThere where it has none."""
     source = open_markets(settings)[0].facts.name
     day = last_loaded(open_store(settings.store.url or Home(settings.home).store_url), source)
     if day is None:
@@ -136,8 +137,11 @@ def _newest(settings: Settings) -> dt.date:
     return day
 
 
-def _material(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]:
-    """Features and labels as a night has them, the plan, and the first sealed day that is scored, if any."""
+def material_of(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]:
+    """Features and labels as a night has them, the plan, and the first sealed day that is scored, if any.
+
+    Raises NothingThere where the store has no bars of the as-of day.
+    """
     bars = panel_of(night)
     own = bars_of(night.source, bars)
     if own.filter(pl.col(DATE) == night.as_of).is_empty():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from nightdesk.errors import BadSetting
+from collections.abc import Iterator
+from contextlib import suppress
+
+from nightdesk.errors import BadSetting, ModelBroken, UnknownName
 from nightdesk.features.selection import Choice, choose
 from nightdesk.features.stages import Feature
-from nightdesk.models import recipe, recipes
+from nightdesk.home import Home
 from nightdesk.models.baselines import LINEAR
+from nightdesk.models.recipe import Recipe
 from nightdesk.operations.markets import open_markets
+from nightdesk.operations.recipes import known_recipe
 from nightdesk.settings import Settings
 
 
@@ -24,8 +29,7 @@ def chosen_features(settings: Settings) -> tuple[Feature, ...]:
     later = any(source.facts.price_basis == "adjusted_later" for source in open_markets(settings))
     chosen = choose(choice, later)
     names = {feature.name for feature in chosen}
-    known = [name for name in settings.training.recipes if name in recipes()]
-    for fitted in (LINEAR, *map(recipe, known)):
+    for fitted in (LINEAR, *_known(settings)):
         lacking = [name for name in fitted.features if name not in names]
         if lacking:
             raise BadSetting(
@@ -33,3 +37,10 @@ def chosen_features(settings: Settings) -> tuple[Feature, ...]:
                 f"called {', '.join(lacking)}: name them in features.add, and not in features.leave_out"
             )
     return chosen
+
+
+def _known(settings: Settings) -> Iterator[Recipe]:
+    home = Home(settings.home)
+    for name in settings.training.recipes:
+        with suppress(UnknownName, ModelBroken):
+            yield known_recipe(home, name)

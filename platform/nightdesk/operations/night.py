@@ -38,7 +38,7 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """How a tracking URI begins where MLflow speaks to a database itself."""
 # What a person answers is an input of its own: whether and how long one is asked changes no fit and no forecast.
 _INDEPENDENT: Any = {
-    **dict.fromkeys(("home", "store", "tracking", "top", "servers", "alerts", "tables"), True),
+    **dict.fromkeys(("home", "store", "tracking", "top", "servers", "alerts", "tables", "tuning"), True),
     "promotion": {"approval", "approval_wait_s"},
 }
 

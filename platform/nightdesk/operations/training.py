@@ -8,7 +8,6 @@ import polars as pl
 
 from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
 from nightdesk.features.matrix import version_of
-from nightdesk.models import recipe as recipe_called
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
@@ -17,6 +16,7 @@ from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day, labels_of
+from nightdesk.operations.recipes import known_recipe
 from nightdesk.operations.references import keep_reference
 from nightdesk.promotion.smoke import smoke_fault
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
@@ -48,7 +48,7 @@ class Tested:
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
-    recipe, features = recipe_called(name), _chosen(night, table)
+    recipe, features = known_recipe(night.home, name), _chosen(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
