@@ -49,7 +49,7 @@ class Boruta(Selector):
         keep: int | None = None,
         *,
         rounds: int = 30,
-        trees: int = 40,
+        trees: int = 30,
         depth: int = 6,
         level: float = 0.05,
         threads: int = 1,
@@ -90,7 +90,7 @@ class Boruta(Selector):
         forest = ExtraTreesRegressor(
             self.trees,
             max_depth=self.depth,
-            max_features=1 / 3,
+            max_features="sqrt",
             n_jobs=self.threads,
             random_state=random.randint(np.iinfo(np.int32).max),
         )

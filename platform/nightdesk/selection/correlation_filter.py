@@ -10,7 +10,7 @@ from nightdesk.errors import BadInput
 from nightdesk.scoring.observed import FloatArray
 from nightdesk.selection.rows import MOST_ROWS, Rows
 from nightdesk.selection.selector import Mask, Selector
-from nightdesk.selection.weighted import correlation, rank_columns, ranks
+from nightdesk.selection.weighted import correlations, rank_columns, ranks
 
 
 class CorrelationFilter(Selector):
@@ -35,11 +35,11 @@ class CorrelationFilter(Selector):
     def _judge(self, rows: Rows) -> tuple[FloatArray, Mask]:
         if not 0.0 < self.threshold <= 1.0:
             raise BadInput(f"threshold must be above 0 and at most 1, got {self.threshold}: choose 0.9")
-        ranked = rank_columns(rows.features, rows.weight)
+        ranked = np.column_stack([rank_columns(rows.features, rows.weight), ranks(rows.target, rows.weight)])
+        found = np.abs(correlations(ranked, rows.weight))
         # To ten digits: of two copies the earlier stays, whichever way the sums were rounded.
-        scores = np.abs(correlation(ranked, ranks(rows.target, rows.weight), rows.weight)).round(10)
+        alike, scores = found[:-1, :-1].round(10), found[:-1, -1].round(10)
         stays = np.zeros(len(scores), dtype=np.bool_)
         for place in np.argsort(-scores, kind="stable"):
-            alike = np.abs(correlation(ranked[:, stays], ranked[:, place], rows.weight))
-            stays[place] = not (alike > self.threshold).any()
+            stays[place] = not (alike[place, stays] > self.threshold).any()
         return scores, stays

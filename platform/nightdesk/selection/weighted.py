@@ -29,7 +29,13 @@ def standardised(features: FloatArray, weight: FloatArray) -> FloatArray:
 
 def correlation(features: FloatArray, target: FloatArray, weight: FloatArray) -> FloatArray:
     """Correlation of each column with `target` (rows), -1 to 1; 0 where either does not vary."""
-    with_target = np.column_stack([features, target])
-    scaled = standardised(with_target, weight)
+    scaled = standardised(np.column_stack([features, target]), weight)
     found: FloatArray = (weight / weight.sum()) @ (scaled[:, :-1] * scaled[:, -1:])
+    return np.clip(found, -1.0, 1.0)
+
+
+def correlations(features: FloatArray, weight: FloatArray) -> FloatArray:
+    """Correlation of each column with each (columns, columns), -1 to 1; 0 where one does not vary."""
+    scaled = standardised(features, weight)
+    found: FloatArray = scaled.T @ (scaled * (weight / weight.sum())[:, None])
     return np.clip(found, -1.0, 1.0)
