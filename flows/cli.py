@@ -658,6 +658,28 @@ def evaluate(
 
 
 @app.command()
+def selection(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe that chooses features.")] = "selected",
+    horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
+    times: Annotated[int, typer.Option(help="How many times it is fitted over the history, 2 to 40.")] = 8,
+    retrains: Annotated[
+        bool, typer.Option("--retrains", help="Compare what registered fits chose instead; nothing is fitted.")
+    ] = False,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+) -> None:
+    """Show which features a recipe chooses over time, how much that agrees, and draw it."""
+    current = _prepare()
+    from flows.show_selection import show_selection
+    from nightdesk.operations.night import plan_night
+    from nightdesk.operations.selecting import choosing, chosen_by_retrains, chosen_over_time, draw_chosen
+
+    choosing(recipe)
+    night = plan_night(current, realm, None, "never", dt.datetime.now(dt.UTC))
+    found = chosen_by_retrains(night, recipe, horizon) if retrains else chosen_over_time(night, recipe, horizon, times)
+    show_selection(found, draw_chosen(night, found))
+
+
+@app.command()
 def trials(
     everything: Annotated[bool, typer.Option("--all", help="Every row, not only the newest.")] = False,
 ) -> None:

@@ -1,7 +1,8 @@
-"""Pictures of what features say together and over time: clusters, missing values, stability."""
+"""Pictures of what features say together and over time: clusters, missing values, stability, what is chosen."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,10 +12,12 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
-from nightdesk.monitoring.feature_study import ALIKE, Clusters, Missing, Stability
+from nightdesk.monitoring.feature_study import ALIKE, ROWS, Clusters, Missing, Stability
 from nightdesk.report.feature_picture import NO_METADATA, STYLE
 from nightdesk.report.pictures import FAINT, GREY, INK
 from nightdesk.scoring.observed import FloatArray
+from nightdesk.selection.selector import Mask
+from nightdesk.selection.stability import Agreement
 
 _ROW: Final = 0.2  # inches
 _TOP, _BOTTOM, _LEFT, _RIGHT = 0.75, 0.75, 2.7, 0.25
@@ -100,6 +103,39 @@ def stability_picture(title: str, found: Stability) -> str:
         shifts.set_xticks([place + 0.5 for place in range(len(found.years))], [str(y) for y in found.years], fontsize=8)
         _numbers(shifts, found.shift)
         _bar(figure, mesh, "stability index against other years", [0, _STRONG, 2 * _STRONG])
+        return _written(figure)
+
+
+def selection_picture(
+    title: str, days: Sequence[dt.date], names: Sequence[str], chosen: Mask, agreed: Agreement
+) -> str:
+    """Draw which features were chosen on which day, and how often; returns an SVG document.
+
+    `chosen` is days by features. Features that were never chosen are left out, and so are those beyond the ROWS that
+    were chosen most often.
+    """
+    ever = [int(place) for place in np.argsort(-agreed.share, kind="stable") if agreed.share[place] > 0]
+    shown = ever[:ROWS]
+    beside = f"; without {len(ever) - ROWS} that were chosen more seldom" if ever[ROWS:] else ""
+    height, width, bar = _ROW * len(shown), max(0.3 * len(days), 2.0), 1.6
+    stable = "stability undefined"
+    if agreed.stability is not None:
+        stable = f"stability {agreed.stability:.2f} ({agreed.lower:.2f} to {agreed.upper:.2f})"
+    note = f"{stable}; {len(names) - len(ever)} of {len(names)} features never chosen{beside}"
+    with style.context(["default", STYLE]):
+        figure = _figure(title, note, width + 0.3 + bar, height)
+        when = _axes(figure, _LEFT, width, height)
+        when.pcolormesh(chosen[:, shown].T.astype(float), cmap=_GROWING, vmin=0.0, vmax=1.3, edgecolor="white")
+        _rows(when, [names[place] for place in shown])
+        sides = [0, len(days) - 1] if len(days) > 1 else [0]
+        when.set_xticks([place + 0.5 for place in sides], [str(days[place]) for place in sides], fontsize=8)
+        when.set_xlabel("training up to", fontsize=8)
+        often = _axes(figure, _LEFT + width + 0.3, bar, height)
+        often.barh(np.arange(len(shown)) + 0.5, agreed.share[shown], height=0.6, color=_shade(0.95))
+        _rows(often, [""] * len(shown))
+        often.set_xlim(0.0, 1.0)
+        often.set_xticks([0.0, 0.5, 1.0], ["0", "50 %", "100 %"], fontsize=8)
+        often.set_xlabel("chosen", fontsize=8)
         return _written(figure)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.extmath import svd_flip
@@ -75,7 +76,11 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
 
 def projected(
-    features: FloatArray, medians: FloatArray, means: FloatArray, scales: FloatArray, components: FloatArray
+    features: npt.NDArray[np.floating[Any]],
+    medians: FloatArray,
+    means: FloatArray,
+    scales: FloatArray,
+    components: FloatArray,
 ) -> FloatArray:
     """Rows on `components`; summed column by column, so that a row does not depend on the rows beside it."""
     found: FloatArray = np.zeros((len(features), len(components)))
