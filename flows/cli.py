@@ -658,6 +658,29 @@ def evaluate(
 
 
 @app.command()
+def explain(
+    symbol: Annotated[
+        str | None, typer.Argument(metavar="[SYMBOL]", help="Symbol, for example AAPL; all together if left out.")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(metavar="DAYS", help="Horizon of the forecast; each of them if left out.")
+    ] = None,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+    top: Annotated[int, typer.Option(min=1, help="How many features are told one by one.")] = 8,
+) -> None:
+    """Say why the served model ranks a symbol where it does, or what moves the scores of all; the latter is drawn."""
+    current = _prepare()
+    from flows.show_explanation import show_overall, show_reasons
+    from nightdesk.operations.explaining import draw_told, reasons_of, tell
+
+    for told in tell(current, realm, horizon, dt.datetime.now(dt.UTC)):
+        if symbol is None:
+            show_overall(told, draw_told(told, Home(current.home), realm), top)
+        else:
+            show_reasons(told, reasons_of(told, symbol.upper()), top)
+
+
+@app.command()
 def selection(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe that chooses features.")] = "selected",
     horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,

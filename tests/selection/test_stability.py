@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nightdesk.errors import BadInput
-from nightdesk.report.feature_study import selection_picture
+from nightdesk.report.selection_picture import selection_picture
 from nightdesk.selection.selector import Mask
 from nightdesk.selection.stability import _nogueira, agreement
 

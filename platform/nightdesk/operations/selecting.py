@@ -23,7 +23,7 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, decided_by, first_day, labels_of, panel_of
 from nightdesk.operations.served_features import features_to_build
 from nightdesk.operations.universe import members_of_days
-from nightdesk.report.feature_study import selection_picture
+from nightdesk.report.selection_picture import selection_picture
 from nightdesk.report.write import write_page
 from nightdesk.scoring.checks import check_horizon
 from nightdesk.selection import COMPONENTS

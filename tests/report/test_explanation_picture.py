@@ -1,0 +1,31 @@
+"""The picture of what features add: the largest first, small ones left out and counted, the same bytes each time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nightdesk.report.explanation import DOTS, MOST, explanation_picture
+
+
+def test_the_largest_features_come_first_and_the_rest_is_counted() -> None:
+    random = np.random.default_rng(1)
+    names = [f"feature_{number:02}" for number in range(MOST + 3)]
+    added = random.standard_normal((600, MOST + 3)) * np.linspace(1.0, 3.0, MOST + 3)
+    added[:, 0] = 0.0
+    above = random.random(added.shape)
+    above[:5] = np.nan
+    drawing = explanation_picture("Why it ranks so", names, added, above)
+    assert drawing == explanation_picture("Why it ranks so", names, added, above)
+    size = np.abs(added).mean(axis=0)
+    order = [drawing.index(f">{names[place]}  ") for place in np.argsort(-size)[:MOST]]
+    assert order == sorted(order)
+    assert f"{DOTS} of 600" in drawing
+    assert "2 features that move scores less are left out" in drawing
+    assert ">feature_00  " not in drawing
+    assert ">Why it ranks so<" in drawing
+
+
+def test_scores_that_nothing_moves_have_an_empty_picture() -> None:
+    drawing = explanation_picture("Nothing", ["one"], np.zeros((3, 1)), np.full((3, 1), 0.5))
+    assert "3 of 3" in drawing
+    assert ">one  " not in drawing
