@@ -667,15 +667,27 @@ def explain(
     ] = None,
     realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
     top: Annotated[int, typer.Option(min=1, help="How many features are told one by one.")] = 8,
+    retrains: Annotated[
+        bool, typer.Option("--retrains", help="What moves the scores of all, retrain by retrain.")
+    ] = False,
 ) -> None:
     """Say why the served model ranks a symbol where it does, or what moves the scores of all; the latter is drawn."""
     current = _prepare()
-    from flows.show_explanation import show_overall, show_reasons
+    from flows.show_explanation import show_importances, show_overall, show_reasons
+    from nightdesk.errors import BadInput
     from nightdesk.operations.explaining import draw_told, reasons_of, tell
+    from nightdesk.operations.importance_over_time import draw_importances, importances
 
-    for told in tell(current, realm, horizon, dt.datetime.now(dt.UTC)):
+    home, now = Home(current.home), dt.datetime.now(dt.UTC)
+    if retrains and symbol is not None:
+        raise BadInput(f"--retrains looks at all symbols together, got {symbol} too: leave out the one or the other")
+    if retrains:
+        for found in importances(current, realm, horizon, now):
+            show_importances(found, draw_importances(found, home, realm), top)
+        return
+    for told in tell(current, realm, horizon, now):
         if symbol is None:
-            show_overall(told, draw_told(told, Home(current.home), realm), top)
+            show_overall(told, draw_told(told, home, realm), top)
         else:
             show_reasons(told, reasons_of(told, symbol.upper()), top)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from rich.table import Table
 
 from flows.show import console
 from nightdesk.features.stages import every_feature
 from nightdesk.operations.explaining import Reason, Reasons, Told
+from nightdesk.operations.importance_over_time import Importances
 from nightdesk.publish.publication import PUBLISHED
 from nightdesk.report.wording import score
 
@@ -45,6 +47,27 @@ def show_overall(told: Told, picture: Path, top: int) -> None:
         meaning = f": {known[name].meaning}" if name in known else ""
         out.print(f"  {size[column]:.4f}  {size[column] / whole:4.0%}  {name}{meaning}", soft_wrap=True)
     out.print(_how(told), soft_wrap=True)
+    out.print(f"Picture: {picture}", soft_wrap=True)
+
+
+def show_importances(found: Importances, picture: Path, top: int) -> None:
+    """Show what moved the scores at the first and the last retrain and in the mean, and where the picture lies."""
+    out, mean = console(), found.shares.mean(axis=0)
+    out.print(
+        f"What moves the scores of {found.model} at {found.horizon} days: {len(found.days)} retrains from "
+        f"{found.days[0]} to {found.days[-1]}, each asked on the symbols of {found.as_of}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("feature", "mean", "first", "last"):
+        table.add_column(heading)
+    for column in np.argsort(-mean, kind="stable")[:top].tolist():
+        shares = (mean[column], found.shares[0, column], found.shares[-1, column])
+        table.add_row(found.names[column], *(f"{share:.1%}" for share in shares))
+    out.print(table)
+    if found.left_out:
+        out.print(f"{found.left_out} fits are left out: broken, or of features that are defined otherwise now.")
+    out.print(CLOSING)
     out.print(f"Picture: {picture}", soft_wrap=True)
 
 

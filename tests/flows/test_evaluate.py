@@ -29,13 +29,14 @@ from nightdesk.models.recipe import Training
 from nightdesk.models.selected import FittedChoice
 from nightdesk.operations.evaluating import Look
 from nightdesk.operations.evaluating import evaluate as look_at
-from nightdesk.operations.explaining import reasons_of, tell
+from nightdesk.operations.explaining import explained, reasons_of, tell
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.sealing import log_replay
 from nightdesk.operations.sight import sight
 from nightdesk.publish.publication import Latest, latest
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
+from nightdesk.store.features import read_features
 from nightdesk.store.inputs import Arrival, load_membership
 from nightdesk.store.trials import all_trials, openings_by
 from nightdesk.tables import DATE, MEMBERSHIP, RULE, SYMBOL
@@ -330,6 +331,31 @@ def test_registered_fits_tell_what_they_chose(
     assert re.search(r"one +2 of 2 +yes", out)
     assert re.search(r"two +1 of 2 +yes", out)
     assert re.search(r"three +1 of 2 +no", out)
+
+
+def test_what_moves_the_scores_is_told_retrain_by_retrain(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, err = command(monkeypatch, capsys, "explain", "--retrains")
+    assert "--retrains compares at least two fits of" in err
+    (served,) = explained(read_settings(), "live", 5, NOW)
+    day = market_days(2)[0]
+    manifest = replace(served.bundle.manifest, trained_as_of=str(day))
+    example = read_features(served.table, [DAY]).head(3)
+    run = Run("of the day before", "another key", f"live/{day}", {"horizon": "5"}, {}, {"as_of": str(day)})
+    log_model(night().tracking, run, replace(served.bundle, manifest=manifest), 5, example)
+    out, _ = command(monkeypatch, capsys, "explain", "--retrains", "--top", "3")
+    assert f"2 retrains from {day} to {DAY}, each asked on the symbols of {DAY}" in out
+    # The same model twice: each share is the same at both, and in the mean.
+    shares = re.findall(r"^(\w+) +([\d.]+%) +([\d.]+%) +([\d.]+%) *$", out, re.MULTILINE)
+    assert len(shares) == 3
+    assert all(mean == first == last for _, mean, first, last in shares)
+    (told,) = tell(read_settings(), "live", 5, NOW)
+    size = np.abs(told.added.values).mean(axis=0)
+    assert shares[0][:2] == (told.names[int(size.argmax())], f"{size.max() / size.sum():.1%}")
+    picture = Path(out.rsplit("Picture: ", 1)[1].strip())
+    assert picture == desk / f"reports/live/explanations/{DAY}-h5-retrains.svg"
+    assert f">{shares[0][0]}  " in picture.read_text(encoding="utf-8")
 
 
 def _choice(columns: tuple[int, ...]) -> FittedChoice:

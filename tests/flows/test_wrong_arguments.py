@@ -65,6 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("selection",), "got none of 'synthetic' in the store: run nightdesk nightly"),
         (("selection", "--retrains"), "at least two registered fits of selected at 5 days, got 0"),
         (("explain", "SYN0001"), "run nightdesk nightly"),
+        (("explain", "SYN0001", "--retrains"), "--retrains looks at all symbols together, got SYN0001 too"),
         (("explain", "--top", "0"), "Invalid value for '--top'"),
         (("history", "--on", "2999-01-04"), "--on must not lie in the future"),
         (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),

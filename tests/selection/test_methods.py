@@ -44,7 +44,7 @@ CHOOSERS = [
     FScore(3),
     RecursiveElimination(3),
     LassoPath(3),
-    Boruta(rounds=10, trees=10),
+    Boruta(rounds=8, trees=8, max_rows=800),
     Vote(3, methods=("mutual_information", "f_score", "rfe", "lasso"), at_least=3),
 ]
 

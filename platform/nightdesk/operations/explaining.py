@@ -15,6 +15,7 @@ from nightdesk.explain.contributions import Contributions, contributions
 from nightdesk.features.stages import Feature, every_feature
 from nightdesk.home import Home
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
+from nightdesk.models.bundle import Bundle
 from nightdesk.models.recipe import Vector
 from nightdesk.models.training_set import to_matrix
 from nightdesk.operations.night import Night
@@ -31,6 +32,18 @@ from nightdesk.tables import HORIZON, MARKET, SCORE, SYMBOL
 _TABLE = TypeAdapter(FeatureTable)
 _CLOSE = 1e-6
 """How far, of its size, a score that is computed again may lie from the published one: another machine's last bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A model that was served on the newest published night, with that night's features and the `rows` it ranked."""
+
+    night: Night
+    table: FeatureTable
+    newest: Latest
+    serving: Serving
+    rows: pl.DataFrame
+    bundle: Bundle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +90,11 @@ class Reasons:
     reasons: tuple[Reason, ...]
 
 
-def tell(settings: Settings, realm: str, horizon: int | None, now: dt.datetime) -> list[Told]:
-    """What the models said that were served on the newest published night of `realm`, at one horizon or at all.
+def explained(settings: Settings, realm: str, horizon: int | None, now: dt.datetime) -> list[Explained]:
+    """The models that were served on the newest published night of `realm`, at one horizon or at all.
 
     Raises NothingThere before the first night, or where its features are gone; BadInput for a horizon at which nobody
-    was served; ModelBroken where a model is not what was registered, or does not say what was published.
+    was served; ModelBroken where a model is not what was registered.
     """
     newest = latest(Home(settings.home).published, realm)
     night = Night(settings, realm, newest.as_of, "never", now)
@@ -98,7 +111,21 @@ def tell(settings: Settings, realm: str, horizon: int | None, now: dt.datetime) 
             f"an explanation needs the features of {newest.as_of}, got none in realm {realm!r}: run nightdesk nightly"
         )
     table = _TABLE.validate_json(found)
-    return [_told(night, table, newest, one, ranking.filter(pl.col(HORIZON) == one.horizon)) for one in wanted]
+    loaded = []
+    for one in wanted:
+        check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
+        version = ModelVersion(model_name(realm, one.horizon), one.version, "", one.content)
+        rows = ranking.filter(pl.col(HORIZON) == one.horizon)
+        loaded.append(Explained(night, table, newest, one, rows, load_version(night.tracking, version)))
+    return loaded
+
+
+def tell(settings: Settings, realm: str, horizon: int | None, now: dt.datetime) -> list[Told]:
+    """What each model of `explained` said of every symbol, and why.
+
+    Raises as `explained`, and ModelBroken where a model does not say what was published.
+    """
+    return [_told(one) for one in explained(settings, realm, horizon, now)]
 
 
 def reasons_of(told: Told, symbol: str) -> Reasons:
@@ -124,32 +151,19 @@ def draw_told(night_of: Told, home: Home, realm: str) -> Path:
     return file
 
 
-def _told(night: Night, table: FeatureTable, newest: Latest, one: Serving, rows: pl.DataFrame) -> Told:
-    check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
-    bundle = load_version(
-        night.tracking, ModelVersion(model_name(night.realm, one.horizon), one.version, "", one.content)
-    )
-    names = bundle.manifest.features
-    tonight = rows.select(SYMBOL).join(
-        read_features(table, [newest.as_of]), on=SYMBOL, how="left", maintain_order="left"
-    )
-    scores, features = bundle.score(tonight), to_matrix(tonight, names)
-    published = rows[SCORE].cast(pl.Float64).to_numpy()
-    if not np.allclose(scores, published, rtol=_CLOSE, atol=1e-9, equal_nan=True):
+def _told(one: Explained) -> Told:
+    names, as_of = one.bundle.manifest.features, one.newest.as_of
+    features = read_features(one.table, [as_of])
+    tonight = one.rows.select(SYMBOL).join(features, on=SYMBOL, how="left", maintain_order="left")
+    published = one.rows[SCORE].cast(pl.Float64).to_numpy()
+    if not np.allclose(one.bundle.score(tonight), published, rtol=_CLOSE, atol=1e-9, equal_nan=True):
         raise ModelBroken(
-            f"what is explained must be what was published, got other scores of {one.model} at {one.horizon} days for "
-            f"{newest.as_of}: run that night again"
+            f"what is explained must be what was published, got other scores of {one.serving.model} at "
+            f"{one.serving.horizon} days for {as_of}: run that night again"
         )
-    seed = night.settings.training.seed
-    return Told(
-        newest,
-        one,
-        rows,
-        names,
-        features.astype(np.float64),
-        _above(tonight, names),
-        contributions(bundle.fitted, features, features, seed),
-    )
+    rows = to_matrix(tonight, names)
+    added = contributions(one.bundle.fitted, rows, rows, one.night.settings.training.seed)
+    return Told(one.newest, one.serving, one.rows, names, rows.astype(np.float64), _above(tonight, names), added)
 
 
 def _above(tonight: pl.DataFrame, names: tuple[str, ...]) -> Vector:

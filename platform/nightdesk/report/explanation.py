@@ -1,7 +1,8 @@
-"""A picture of what each feature adds to the scores of one night: a dot a symbol, coloured by the feature's value."""
+"""Pictures of what each feature adds to scores: a dot a symbol of one night, and how that changes by retrain."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ from matplotlib import style
 
 from nightdesk.report.feature_picture import STYLE
 from nightdesk.report.pictures import FAINT
-from nightdesk.report.row_drawing import LEFT, axes_in_inches, colour_bar, figure_with_title, row_names, svg_of
+from nightdesk.report.row_drawing import GROWING, LEFT, axes_in_inches, colour_bar, figure_with_title, row_names, svg_of
 from nightdesk.scoring.observed import FloatArray
 
 MOST: Final = 20
@@ -62,6 +63,27 @@ def explanation_picture(title: str, names: Sequence[str], added: FloatArray, abo
         axes.locator_params(axis="x", nbins=5)
         axes.tick_params(axis="x", labelsize=8)
         axes.set_xlabel("added to the score (beside the name: mean size)", fontsize=8)
+        return svg_of(figure)
+
+
+def importance_picture(title: str, days: Sequence[dt.date], names: Sequence[str], shares: FloatArray) -> str:
+    """Draw how much of the scores each feature moves (retrains by features, a row's sum 1), the most in the mean first.
+
+    Returns an SVG document, the same bytes for the same numbers.
+    """
+    order = [int(place) for place in np.argsort(-shares.mean(axis=0), kind="stable")]
+    shown = [place for place in order[:MOST] if shares[:, place].max() > 0.0]
+    width, height = max(0.4 * len(days), 2.5), _ROW * len(shown)
+    note = f"share of what moves the scores, by retrain; {len(shown)} of {len(names)} features"
+    with style.context(["default", STYLE]):
+        figure = figure_with_title(title, note, max(width, _WIDTH), height)
+        axes = axes_in_inches(figure, LEFT, width, height)
+        mesh = axes.pcolormesh(shares[:, shown].T, cmap=GROWING, vmin=0.0, edgecolor="white")
+        row_names(axes, [f"{names[place]}  {shares[:, place].mean():.0%}" for place in shown])
+        axes.set_xticks([0.5, len(days) - 0.5], [str(days[0]), str(days[-1])], fontsize=8)
+        axes.set_xlabel("retrained on (beside the name: mean share)", fontsize=8)
+        largest = float(shares.max())
+        colour_bar(figure, mesh, "share", [0.0, round(largest / 2, 2), round(largest, 2)])
         return svg_of(figure)
 
 
