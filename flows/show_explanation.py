@@ -23,9 +23,10 @@ def show_reasons(told: Told, found: Reasons, top: int) -> None:
     place = f"rank {found.rank} of {found.among} at {told.serving.horizon} days"
     out.print(f"{found.symbol} as of the close of {told.newest.as_of}: {place}{_stale(told)}", soft_wrap=True)
     out.print(f"score {score(found.score)}, said by {_speaker(told)}, {told.serving.skill}", soft_wrap=True)
-    for reason in found.reasons[:top]:
+    told_alone = [reason for reason in found.reasons[:top] if reason.adds != 0.0]
+    for reason in told_alone:
         out.print(f"  {_added(reason.adds)}  {_sentence(reason)}", soft_wrap=True)
-    rest = found.reasons[top:]
+    rest = found.reasons[len(told_alone) :]
     if rest:
         out.print(f"  {_added(sum(one.adds for one in rest))}  the other {len(rest)} features together", soft_wrap=True)
     out.print(f"  {_added(found.base)}  what it says before it looks at {found.symbol}", soft_wrap=True)
@@ -74,7 +75,7 @@ def show_importances(found: Importances, picture: Path, top: int) -> None:
 def _sentence(reason: Reason) -> str:
     if reason.value is None or reason.above is None:
         return f"{reason.feature} is missing: {reason.meaning}"
-    unit = f" {reason.unit}" if reason.unit else ""
+    unit = f" ({reason.unit})" if reason.unit else ""
     return f"{reason.feature} is {reason.value:.4g}{unit}, {_standing(reason.above)}: {reason.meaning}"
 
 
@@ -83,7 +84,7 @@ def _standing(above: float) -> str:
 
 
 def _added(value: float) -> str:
-    return f"{value:+.4f}"
+    return f"{round(value, 4) + 0.0:+.4f}"  # a zero has no minus
 
 
 def _speaker(told: Told) -> str:
