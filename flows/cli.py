@@ -684,6 +684,63 @@ def tune(
 
 
 @app.command()
+def explain(
+    symbol: Annotated[
+        str | None, typer.Argument(metavar="[SYMBOL]", help="Symbol, for example AAPL; all together if left out.")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(metavar="DAYS", help="Horizon of the forecast; each of them if left out.")
+    ] = None,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+    top: Annotated[int, typer.Option(min=1, help="How many features are told one by one.")] = 8,
+    retrains: Annotated[
+        bool, typer.Option("--retrains", help="What moves the scores of all, retrain by retrain.")
+    ] = False,
+) -> None:
+    """Say why the served model ranks a symbol where it does, or what moves the scores of all; the latter is drawn."""
+    current = _prepare()
+    from flows.show_explanation import show_importances, show_overall, show_reasons
+    from nightdesk.errors import BadInput
+    from nightdesk.operations.explaining import draw_told, reasons_of, tell
+    from nightdesk.operations.importance_over_time import draw_importances, importances
+
+    home, now = Home(current.home), dt.datetime.now(dt.UTC)
+    if retrains and symbol is not None:
+        raise BadInput(f"--retrains looks at all symbols together, got {symbol} too: leave out the one or the other")
+    if retrains:
+        for found in importances(current, realm, horizon, now):
+            show_importances(found, draw_importances(found, home, realm), top)
+        return
+    for told in tell(current, realm, horizon, now):
+        if symbol is None:
+            show_overall(told, draw_told(told, home, realm), top)
+        else:
+            show_reasons(told, reasons_of(told, symbol.upper()), top)
+
+
+@app.command()
+def selection(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe that chooses features.")] = "selected",
+    horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
+    times: Annotated[int, typer.Option(help="How many times it is fitted over the history, 2 to 40.")] = 8,
+    retrains: Annotated[
+        bool, typer.Option("--retrains", help="Compare what registered fits chose instead; nothing is fitted.")
+    ] = False,
+    realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+) -> None:
+    """Show which features a recipe chooses over time, how much that agrees, and draw it."""
+    current = _prepare()
+    from flows.show_selection import show_selection
+    from nightdesk.operations.night import plan_night
+    from nightdesk.operations.selecting import choosing, chosen_by_retrains, chosen_over_time, draw_chosen
+
+    choosing(recipe)
+    night = plan_night(current, realm, None, "never", dt.datetime.now(dt.UTC))
+    found = chosen_by_retrains(night, recipe, horizon) if retrains else chosen_over_time(night, recipe, horizon, times)
+    show_selection(found, draw_chosen(night, found))
+
+
+@app.command()
 def trials(
     everything: Annotated[bool, typer.Option("--all", help="Every row, not only the newest.")] = False,
 ) -> None:

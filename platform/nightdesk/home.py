@@ -83,6 +83,10 @@ class Home:
         """The picture of all chosen features together, of one kind."""
         return self.root / "reports" / "features" / f"{kind}.svg"
 
+    def explanation(self, realm: str, as_of: dt.date, horizon: int) -> Path:
+        """The picture of why the served model ranked as it did."""
+        return self.root / "reports" / realm / "explanations" / f"{as_of}-h{horizon}.svg"
+
     def evaluation_page(self, name: str, horizon: int, as_of: dt.date) -> Path:
         """The page of an evaluation, whatever signs the model's name has."""
         return self.root / "reports" / "evaluations" / f"{quote(name, safe='')}-h{horizon}-{as_of}.html"

@@ -1,4 +1,4 @@
-"""Evaluations on a small desk: the night's own walk-forward, counted as a trial, sealed where settings say so."""
+"""Evaluations and explanations on a small desk: the night's own walk-forward, counted as a trial, sealed if wanted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from sklearn.ensemble import RandomForestRegressor
@@ -18,15 +19,24 @@ from small_nights import choose_home, market_days, run_night
 from flows import cli
 from flows.evaluation import evaluate
 from flows.replay import ReplayParameters, nights_to_replay
-from nightdesk.errors import BadInput, BadSetting, NothingThere, UnknownName
+from nightdesk import models
+from nightdesk.errors import BadInput, BadSetting, ModelBroken, NothingThere, UnknownName
+from nightdesk.features.stages import every_feature
 from nightdesk.models import RECIPES
+from nightdesk.models.artifacts import Run, log_model
+from nightdesk.models.bundle import Bundle, manifest_of
+from nightdesk.models.recipe import Training
+from nightdesk.models.selected import FittedChoice
 from nightdesk.operations.evaluating import Look
 from nightdesk.operations.evaluating import evaluate as look_at
+from nightdesk.operations.explaining import explained, reasons_of, tell
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.sealing import log_replay
 from nightdesk.operations.sight import sight
+from nightdesk.publish.publication import Latest, latest
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
+from nightdesk.store.features import read_features
 from nightdesk.store.inputs import Arrival, load_membership
 from nightdesk.store.trials import all_trials, openings_by
 from nightdesk.tables import DATE, MEMBERSHIP, RULE, SYMBOL
@@ -217,6 +227,143 @@ def test_the_command_prints_figures_and_writes_a_page(
     page = Path(out.rsplit("Page: ", 1)[1].strip())
     assert page == desk / f"reports/evaluations/ridge-h3-{DAY}.html"
     assert "ridge, 3 days ahead" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_on_selections_own_recipe_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[2] / "infra/operations/selection.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [one for one in blocks if "flows.evaluation" in one]
+    exec(compile(block, str(page), "exec"), {})  # the page's own code, from this repository
+    assert "MeanInterval(mean=" in capsys.readouterr().out
+
+
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
+    """What a command prints and what it complains of."""
+    monkeypatch.setattr("sys.argv", ["nightdesk", *words])
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = capsys.readouterr()
+    return told.out, told.err
+
+
+def test_why_a_symbol_ranks_so_adds_up_to_its_published_score(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ranking = latest(desk / "published", "live").ranking()
+    first = ranking.row(0, named=True)
+    out, _ = command(monkeypatch, capsys, "explain", first["symbol"].lower(), "--top", "3")
+    assert f"{first['symbol']} as of the close of {DAY}: rank 1 of {ranking.height} at 5 days" in out
+    added = [float(found) for found in re.findall(r"^  ([+-]\d+\.\d{4})  ", out, re.MULTILINE)]
+    assert len(added) == 3 + 1 + 1  # three reasons, the others together, and the base
+    assert sum(added) == pytest.approx(first["score"], abs=5 * 0.00005)
+    (told,) = tell(read_settings(), "live", 5, NOW)
+    largest = reasons_of(told, first["symbol"]).reasons[0]
+    assert f"{largest.feature} is {largest.value:.4g}" in out
+    assert largest.meaning == every_feature()[largest.feature].meaning
+    assert f"of the symbols: {largest.meaning}" in out
+    assert told.added.exact
+    for row in ranking.iter_rows(named=True):
+        own = reasons_of(told, row["symbol"])
+        assert own.base + sum(one.adds for one in own.reasons) == pytest.approx(row["score"], abs=1e-9)
+    values = dict(zip(told.names, told.values.T, strict=True))[largest.feature]
+    assert largest.above == pytest.approx((np.mean(values < largest.value) + np.mean(values <= largest.value)) / 2)
+
+
+def test_what_moves_the_scores_of_all_is_told_and_drawn(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = command(monkeypatch, capsys, "explain", "--horizon", "5", "--top", "4")
+    picture = Path(out.rsplit("Picture: ", 1)[1].strip())
+    assert picture == desk / f"reports/live/explanations/{DAY}-h5.svg"
+    sizes = [float(found) for found in re.findall(r"^  (\d\.\d{4})  ", out, re.MULTILINE)]
+    assert len(sizes) == 4
+    assert sizes == sorted(sizes, reverse=True)
+    (told,) = tell(read_settings(), "live", None, NOW)
+    most = told.names[int(np.abs(told.added.values).mean(axis=0).argmax())]
+    assert most in out
+    assert f">{most}  " in picture.read_text(encoding="utf-8")
+    for words, says in (
+        (("SYN001",), "symbol must be one of"),
+        (("--horizon", "7"), f"--horizon must be one that was ranked on {DAY}, 5, got 7"),
+    ):
+        _, err = command(monkeypatch, capsys, "explain", *words)
+        assert says in err
+        assert err.count("\n") == 1
+
+
+def test_what_is_explained_is_what_was_published(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = latest(desk / "published", "live").ranking()
+    other = said.with_columns(pl.col("score") + 0.001)
+    monkeypatch.setattr(Latest, "ranking", lambda self: other)
+    with pytest.raises(ModelBroken, match=f"must be what was published, got other scores of .* for {DAY}"):
+        tell(read_settings(), "live", 5, NOW)
+
+
+def test_a_selection_is_told_over_time_and_drawn(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = replace(RECIPES["selected"], parameters=(*RECIPES["selected"].parameters, ("selection", "f_score")))
+    monkeypatch.setattr(models, "RECIPES", {**RECIPES, "selected": quick})
+    before = all_trials(night().engine).height
+    out, _ = command(monkeypatch, capsys, "selection", "--times", "3")
+    assert "selected at 5 days: fitted 3 times" in out
+    chosen = [int(found) for found in re.findall(r" (\d) of 3 ", out)]
+    assert sum(chosen) == 3 * 10
+    assert "Stability (Nogueira)" in out
+    picture = Path(out.rsplit("Picture: ", 1)[1].strip())
+    assert picture == desk / "reports/features/selection-selected-h5.svg"
+    assert "What selected chooses at 5 days" in picture.read_text(encoding="utf-8")
+    assert all_trials(night().engine).height == before  # nothing was scored, so nothing was looked at
+
+
+def test_registered_fits_tell_what_they_chose(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, names = RECIPES["selected"], ("one", "two", "three")
+    for day, columns in zip(market_days(2), ((0, 2), (0, 1)), strict=True):
+        made = Bundle(manifest_of(recipe, 9, day, names, "v", "data", "code"), _choice(columns))
+        run = Run(f"selected {day}", f"key-{day}", f"live/{day}", {"horizon": "9"}, {}, {"as_of": str(day)})
+        example = pl.DataFrame({name: [0.5, 1.0] for name in names})
+        log_model(night().tracking, run, made, 9, example)
+    out, _ = command(monkeypatch, capsys, "selection", "--retrains", "--horizon", "9")
+    first, last = market_days(2)
+    assert f"fitted 2 times, up to {first} first and up to {last} last" in out
+    assert re.search(r"one +2 of 2 +yes", out)
+    assert re.search(r"two +1 of 2 +yes", out)
+    assert re.search(r"three +1 of 2 +no", out)
+
+
+def test_what_moves_the_scores_is_told_retrain_by_retrain(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, err = command(monkeypatch, capsys, "explain", "--retrains")
+    assert "--retrains compares at least two fits of" in err
+    (served,) = explained(read_settings(), "live", 5, NOW)
+    day = market_days(2)[0]
+    manifest = replace(served.bundle.manifest, trained_as_of=str(day))
+    example = read_features(served.table, [DAY]).head(3)
+    run = Run("of the day before", "another key", f"live/{day}", {"horizon": "5"}, {}, {"as_of": str(day)})
+    log_model(night().tracking, run, replace(served.bundle, manifest=manifest), 5, example)
+    out, _ = command(monkeypatch, capsys, "explain", "--retrains", "--top", "3")
+    assert f"2 retrains from {day} to {DAY}, each asked on the symbols of {DAY}" in out
+    # The same model twice: each share is the same at both, and in the mean.
+    shares = re.findall(r"^(\w+) +([\d.]+%) +([\d.]+%) +([\d.]+%) *$", out, re.MULTILINE)
+    assert len(shares) == 3
+    assert all(mean == first == last for _, mean, first, last in shares)
+    (told,) = tell(read_settings(), "live", 5, NOW)
+    size = np.abs(told.added.values).mean(axis=0)
+    assert shares[0][:2] == (told.names[int(size.argmax())], f"{size.max() / size.sum():.1%}")
+    picture = Path(out.rsplit("Picture: ", 1)[1].strip())
+    assert picture == desk / f"reports/live/explanations/{DAY}-h5-retrains.svg"
+    assert f">{shares[0][0]}  " in picture.read_text(encoding="utf-8")
+
+
+def _choice(columns: tuple[int, ...]) -> FittedChoice:
+    features = np.random.default_rng(1).standard_normal((50, len(columns))).astype(np.float32)
+    inner = models.family("ridge").fit(
+        Training(features, features[:, 0].astype(float), np.ones(50)), {"alpha": 1.0}, 1, 1
+    )
+    return FittedChoice(inner, "ridge", "f_score", columns, (0.0, 0.0, 0.0))
 
 
 def test_what_breaks_a_rule_is_refused_before_it_is_counted(desk: Path, tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("audit", "rsi_14", "--module", "own.py"), "--module audits all of its file, got rsi_14 too"),
         (("features", "rsi_14", "--symbol", "AAPL"), "got none of 'synthetic' in the store: run nightdesk nightly"),
         (("features", "--symbol", "AAPL"), "--symbol draws one feature, got AAPL and no feature"),
+        (("selection", "ridge"), "of a recipe that chooses features, got 'ridge': choose selected"),
+        (("selection", "selectid"), "recipe must be one of"),
+        (("selection", "--times", "1"), "--times must be 2 to 40, got 1"),
+        (("selection", "--horizon", "61"), "horizon must be 1 to 60"),
+        (("selection",), "got none of 'synthetic' in the store: run nightdesk nightly"),
+        (("selection", "--retrains"), "at least two registered fits of selected at 5 days, got 0"),
+        (("explain", "SYN0001"), "run nightdesk nightly"),
+        (("explain", "SYN0001", "--retrains"), "--retrains looks at all symbols together, got SYN0001 too"),
+        (("explain", "--top", "0"), "Invalid value for '--top'"),
         (("history", "--on", "2999-01-04"), "--on must not lie in the future"),
         (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),
     ],
@@ -119,7 +128,7 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     [
         *("", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "train", "backfill"),
         *("cleanup", "up", "down", "status", "move", "approve", "alerts", "quality", "quarantine", "ingest"),
-        *("evaluate", "trials", "tune"),
+        *("evaluate", "trials", "tune", "selection", "explain"),
     ],
 )
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,13 @@ from nightdesk.errors import UnknownName
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
 from nightdesk.models.recipe import Family, Recipe
 from nightdesk.models.ridge import RidgeFamily
+from nightdesk.models.selected import SELECTED, SelectedFamily
 from nightdesk.plugins import entry_points
 
 FAMILIES: Mapping[str, Family] = {
     "ridge": RidgeFamily(),
     "lightgbm": GradientBoostingFamily(),
+    SELECTED: SelectedFamily(lambda name: family(name)),
 }
 
 RECIPES: Mapping[str, Recipe] = {
@@ -32,6 +34,12 @@ RECIPES: Mapping[str, Recipe] = {
             ("bagging_freq", 1),
             ("lambda_l2", 10.0),
         ),
+    ),
+    SELECTED: Recipe(
+        SELECTED,
+        SELECTED,
+        (),
+        (("family", "ridge"), ("selection", "vote"), (SELECTED, 10), ("votes", 3), ("alpha", 0.05)),
     ),
 }
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,17 @@ class Fitted(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write everything `predict` needs into `folder`."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A fitted model that can tell exactly what each feature adds to a score."""
+
+    def contributions(self, features: Matrix) -> Vector:
+        """What each column adds to each score, and last what is said where nothing is known (rows, columns + 1).
+
+        A row's sum is its score, but for rounding.
+        """
 
 
 class Family(Protocol):

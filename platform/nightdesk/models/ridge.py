@@ -30,12 +30,21 @@ class FittedRidge:
 
     def predict(self, features: Matrix) -> Vector:
         """Score rows; the sum runs column by column, so that a row's score does not depend on the rows beside it."""
-        filled = np.where(np.isfinite(features), features, self.medians)
-        standardised = (filled - self.means) / self.scales
+        standardised = self._standardised(features)
         score = np.full(len(features), self.intercept)
         for column, coefficient in enumerate(self.coefficients):
             score += standardised[:, column] * coefficient
         return score
+
+    def contributions(self, features: Matrix) -> Vector:
+        """Each coefficient times the distance from the training mean, in scales; last the intercept."""
+        own = self._standardised(features) * self.coefficients
+        return np.column_stack([own, np.full(len(features), self.intercept)])
+
+    def _standardised(self, features: Matrix) -> Vector:
+        filled = np.where(np.isfinite(features), features, self.medians)
+        standardised: Vector = (filled - self.means) / self.scales
+        return standardised
 
     def save(self, folder: Path) -> None:
         """Write the numbers as JSON: no code runs when they are read."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from matplotlib import style
-from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from nightdesk.monitoring.feature_study import ALIKE, Clusters, Missing, Stability
-from nightdesk.report.feature_picture import NO_METADATA, STYLE
+from nightdesk.report.feature_picture import STYLE
 from nightdesk.report.pictures import FAINT, GREY, INK
+from nightdesk.report.row_drawing import (
+    GROWING,
+    LEFT,
+    ROW,
+    axes_in_inches,
+    blue,
+    colour_bar,
+    figure_with_title,
+    row_names,
+    svg_of,
+)
 from nightdesk.scoring.observed import FloatArray
 
-_ROW: Final = 0.2  # inches
-_TOP, _BOTTOM, _LEFT, _RIGHT = 0.75, 0.75, 2.7, 0.25
-_DIVERGING, _GROWING = "RdBu", "Blues"
+_DIVERGING: Final = "RdBu"
 _STRONG: Final = 0.25
 """A population stability index that is usually called another distribution."""
 
@@ -29,12 +35,12 @@ def clusters_picture(title: str, found: Clusters) -> str:
     Squares are framed where features say much the same.
     """
     count = len(found.names)
-    size = _ROW * count
+    size = ROW * count
     with style.context(["default", STYLE]):
-        figure = _figure(title, _note(found), size + 1.6, size)
-        square = _axes(figure, _LEFT, size, size)
+        figure = figure_with_title(title, _note(found), size + 1.6, size)
+        square = axes_in_inches(figure, LEFT, size, size)
         mesh = square.pcolormesh(found.correlation, cmap=_DIVERGING, vmin=-1.0, vmax=1.0, linewidth=0.0)
-        _rows(square, [_named(*one) for one in zip(found.names, found.members, strict=True)])
+        row_names(square, [_named(*one) for one in zip(found.names, found.members, strict=True)])
         square.set_xticks([])
         first = 0
         for cluster in np.split(found.cluster, np.flatnonzero(np.diff(found.cluster)) + 1):
@@ -47,7 +53,7 @@ def clusters_picture(title: str, found: Clusters) -> str:
                     linewidth=1.0,
                 )
             first += cluster.size
-        tree = _axes(figure, _LEFT + size + 0.1, 1.4, size, across=size + 1.6)
+        tree = axes_in_inches(figure, LEFT + size + 0.1, 1.4, size)
         drawn = dendrogram(found.tree, no_plot=True)
         for across, up in zip(drawn["dcoord"], drawn["icoord"], strict=True):
             tree.plot(across, np.array(up) / 10.0, color=GREY, linewidth=0.8)
@@ -57,50 +63,48 @@ def clusters_picture(title: str, found: Clusters) -> str:
         tree.set_yticks([])
         tree.set_xticks([0.0, 1.0 - ALIKE, 1.0], ["1", f"{ALIKE:g}", "0"])
         tree.set_xlabel("joined at |rank correlation|", fontsize=8)
-        _bar(figure, mesh, "rank correlation", [-1, 0, 1])
-        return _written(figure)
+        colour_bar(figure, mesh, "rank correlation", [-1, 0, 1])
+        return svg_of(figure)
 
 
 def missing_picture(title: str, found: Missing) -> str:
     """Draw the share of missing values, features by months; returns an SVG document."""
-    width, height = max(0.11 * len(found.months), 4.0), _ROW * len(found.names)
+    width, height = max(0.11 * len(found.months), 4.0), ROW * len(found.names)
     with style.context(["default", STYLE]):
-        figure = _figure(title, "features with the same gaps are one row", width, height)
-        axes = _axes(figure, _LEFT, width, height)
-        mesh = axes.pcolormesh(found.shares, cmap=_GROWING, vmin=0.0, vmax=1.0, linewidth=0.0)
-        _rows(axes, [_named(*one) for one in zip(found.names, found.members, strict=True)])
+        figure = figure_with_title(title, "features with the same gaps are one row", width, height)
+        axes = axes_in_inches(figure, LEFT, width, height)
+        mesh = axes.pcolormesh(found.shares, cmap=GROWING, vmin=0.0, vmax=1.0, linewidth=0.0)
+        row_names(axes, [_named(*one) for one in zip(found.names, found.members, strict=True)])
         years = [place for place, month in enumerate(found.months) if month.endswith("-01") or place == 0]
         axes.set_xticks([place + 0.5 for place in years], [found.months[place] for place in years], fontsize=8)
-        _bar(figure, mesh, "share missing", [0, 0.5, 1])
-        return _written(figure)
+        colour_bar(figure, mesh, "share missing", [0, 0.5, 1])
+        return svg_of(figure)
 
 
 def stability_picture(title: str, found: Stability) -> str:
     """Draw how features keep their ranks (left) and their distribution (right); returns an SVG document."""
-    height, half = _ROW * len(found.names), 3.0
+    height, half = ROW * len(found.names), 3.0
     across = 0.55 * len(found.years)
     with style.context(["default", STYLE]):
-        figure = _figure(title, "least stable first", half + 0.3 + across, height)
-        kept = _axes(figure, _LEFT, half, height, across=half + 0.3 + across)
+        figure = figure_with_title(title, "least stable first", half + 0.3 + across, height)
+        kept = axes_in_inches(figure, LEFT, half, height)
         middles = np.arange(len(found.names)) + 0.5
         for column, lag in enumerate(found.lags):
             shade = 0.95 - 0.6 * column / max(len(found.lags) - 1, 1)
-            kept.plot(
-                found.persistence[:, column], middles, "o", color=_shade(shade), markersize=5, label=f"{lag} days"
-            )
+            kept.plot(found.persistence[:, column], middles, "o", color=blue(shade), markersize=5, label=f"{lag} days")
         kept.axvline(0.0, color=FAINT, linewidth=0.8, zorder=0)
         known = found.persistence[~np.isnan(found.persistence)]
         kept.set_xlim(min(-0.05, float(known.min(initial=0.0)) - 0.05), 1.05)
-        _rows(kept, list(found.names))
+        row_names(kept, list(found.names))
         kept.set_xlabel("rank correlation with itself, days before", fontsize=8)
         kept.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(found.lags), frameon=False, fontsize=8)
-        shifts = _axes(figure, _LEFT + half + 0.3, across, height, across=half + 0.3 + across)
-        mesh = shifts.pcolormesh(found.shift, cmap=_GROWING, vmin=0.0, vmax=2 * _STRONG, linewidth=0.0)
-        _rows(shifts, [""] * len(found.names))
+        shifts = axes_in_inches(figure, LEFT + half + 0.3, across, height)
+        mesh = shifts.pcolormesh(found.shift, cmap=GROWING, vmin=0.0, vmax=2 * _STRONG, linewidth=0.0)
+        row_names(shifts, [""] * len(found.names))
         shifts.set_xticks([place + 0.5 for place in range(len(found.years))], [str(y) for y in found.years], fontsize=8)
         _numbers(shifts, found.shift)
-        _bar(figure, mesh, "stability index against other years", [0, _STRONG, 2 * _STRONG])
-        return _written(figure)
+        colour_bar(figure, mesh, "stability index against other years", [0, _STRONG, 2 * _STRONG])
+        return svg_of(figure)
 
 
 def _note(found: Clusters) -> str:
@@ -117,54 +121,9 @@ def _named(name: str, members: int) -> str:
     return name if members == 1 else f"{name} +{members - 1}"
 
 
-def _figure(title: str, note: str, across: float, height: float) -> Any:
-    whole = _LEFT + across + _RIGHT, _TOP + height + _BOTTOM
-    figure = Figure(figsize=whole)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set_axis_off()
-    axes.text(0.12 / whole[0], 1.0 - 0.28 / whole[1], title, fontsize=12, fontweight="bold")
-    axes.text(0.12 / whole[0], 1.0 - 0.5 / whole[1], note, fontsize=9, color=GREY)
-    return figure
-
-
-def _axes(figure: Any, left: float, width: float, height: float, across: float | None = None) -> Any:
-    """Axes with margins in inches: a layout that measured text would hang on the fonts of the machine."""
-    whole = figure.get_size_inches()
-    axes = figure.add_axes((left / whole[0], _BOTTOM / whole[1], width / whole[0], height / whole[1]))
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.tick_params(length=0)
-    return axes
-
-
-def _rows(axes: Any, labels: Sequence[str]) -> None:
-    axes.set_ylim(len(labels), 0)
-    axes.set_yticks([place + 0.5 for place in range(len(labels))], labels, fontsize=8)
-
-
-def _bar(figure: Any, mesh: Any, words: str, ticks: Sequence[float]) -> None:
-    whole = figure.get_size_inches()
-    axes = figure.add_axes((0.12 / whole[0], 0.42 / whole[1], 1.6 / whole[0], 0.1 / whole[1]))
-    bar = figure.colorbar(mesh, cax=axes, orientation="horizontal", ticks=list(ticks))
-    bar.outline.set_visible(False)
-    axes.tick_params(length=0, labelsize=7)
-    axes.set_title(words, fontsize=8, color=GREY, loc="left", pad=3)
-
-
 def _numbers(axes: Any, values: FloatArray) -> None:
     for row, own in enumerate(values):
         for column, value in enumerate(own):
             if not np.isnan(value):
                 ink = "white" if value > 1.3 * _STRONG else INK
                 axes.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
-
-
-def _shade(strength: float) -> tuple[float, float, float]:
-    """Blue of a strength, 0 to 1."""
-    red, green, blue = 0.12, 0.35, 0.57
-    return (1 - strength * (1 - red), 1 - strength * (1 - green), 1 - strength * (1 - blue))
-
-
-def _written(figure: Any) -> str:
-    written = io.StringIO()
-    figure.savefig(written, format="svg", metadata=NO_METADATA)
-    return written.getvalue()

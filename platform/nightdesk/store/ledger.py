@@ -57,9 +57,14 @@ def stage_seconds(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.DataFrame
     return read(engine, wanted.order_by(stages.c.finished_at, stages.c.stage))
 
 
-def newest_result(engine: sa.Engine, realm: str, stage: str) -> str | None:
-    """The JSON that `stage` left on the newest night of a realm on which it finished; None where it never has."""
+def newest_result(engine: sa.Engine, realm: str, stage: str, on: dt.date | None = None) -> str | None:
+    """The JSON that `stage` left on the newest night of a realm on which it finished, or last on the night `on`.
+
+    None where it never has.
+    """
     wanted = sa.select(stages.c.result).where(stages.c.realm == realm, stages.c.stage == stage)
+    if on is not None:
+        wanted = wanted.where(stages.c.as_of == on)
     with engine.connect() as connection:
         return connection.scalar(wanted.order_by(stages.c.as_of.desc(), stages.c.finished_at.desc()).limit(1))
 

@@ -1,0 +1,91 @@
+"""What each feature adds to each score: exactly where a model can tell, else by Shapley values from drawn orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from nightdesk.models.recipe import Explaining, Fitted, Matrix, Vector
+from nightdesk.models.selected import FittedChoice
+
+Places = npt.NDArray[np.int64]
+
+ORDERS: Final = 32
+"""Orders of features that are drawn, each of them also taken backwards."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What each feature (columns) adds to each score (rows): `base + values.sum(axis=1)` is the score.
+
+    Attributes
+    ----------
+    values : in the unit of the score; 0 for a feature that the model does not use.
+    base : what it says where nothing is known: of an exact tell the mean over its training rows, else over the rows
+        drawn for comparison.
+    exact : whether the model itself tells; else `values` are means over drawn orders, with `errors`.
+    errors : standard errors of the values; 0 where exact.
+    """
+
+    values: Vector
+    base: float
+    exact: bool
+    errors: Vector
+
+
+def contributions(
+    fitted: Fitted, features: Matrix, beside: Matrix, seed: int = 0, orders: int = ORDERS
+) -> Contributions:
+    """Say what each column of `features` (rows, columns; NaN where missing) adds to what `fitted` says of each row.
+
+    Trees of LightGBM tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient times distance from the
+    training mean. Any other is asked: in a drawn order, the values of a row of `beside` become the row's own one by
+    one, and what each step adds is its feature's (Strumbelj & Kononenko 2014). Each of the `orders` drawn orders is
+    taken backwards too, with the same row of `beside`; every row is asked in the same orders.
+    """
+    told = _told(fitted, features)
+    if told is not None:
+        values = told[:, :-1]
+        return Contributions(values, float(told[0, -1]) if len(told) else 0.0, True, np.zeros(values.shape))
+    return _asked(fitted, features, beside, np.random.default_rng(seed), orders)
+
+
+def _told(fitted: Fitted, features: Matrix) -> Vector | None:
+    """What the model itself tells (rows, columns + 1; the last is the base), a choice of columns put in its place."""
+    if isinstance(fitted, FittedChoice):
+        own = _told(fitted.inner, np.ascontiguousarray(features[:, fitted.columns]))
+        if own is None:
+            return None
+        values: Vector = np.zeros((len(features), features.shape[1] + 1))
+        values[:, [*fitted.columns, -1]] = own
+        return values
+    return fitted.contributions(features) if isinstance(fitted, Explaining) else None
+
+
+def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int) -> Contributions:
+    rows, columns = features.shape
+    pairs, bases = [], []
+    for _ in range(orders):
+        order, other = random.permutation(columns), beside[random.integers(len(beside))]
+        there, base = _steps(fitted, features, other, order)
+        back, _ = _steps(fitted, features, other, order[::-1])
+        pairs.append((there + back) / 2.0)
+        bases.append(base)
+    values = np.array(pairs)
+    errors = values.std(axis=0, ddof=1) / np.sqrt(orders) if orders > 1 else np.full((rows, columns), np.nan)
+    return Contributions(values.mean(axis=0), float(np.mean(bases)), False, errors)
+
+
+def _steps(fitted: Fitted, features: Matrix, other: Matrix, order: Places) -> tuple[Vector, float]:
+    """What each column adds when it becomes the row's own, in this order; and what is said of `other` itself."""
+    rows, columns = features.shape
+    stages = np.broadcast_to(other, (columns + 1, rows, columns)).astype(np.float32)
+    for step, column in enumerate(order, 1):
+        stages[step:, :, column] = features[:, column]
+    said = fitted.predict(np.ascontiguousarray(stages.reshape(-1, columns))).reshape(columns + 1, rows)
+    added: Vector = np.zeros((rows, columns))
+    added[:, order] = np.diff(said, axis=0).T
+    return added, float(said[0, 0]) if rows else 0.0
