@@ -166,7 +166,7 @@ def test_rows_without_dates_or_too_few_of_them_are_refused() -> None:
     bare = replace(noise(), decided=None)
     with pytest.raises(BadInput, match="needs rows with the dates of decision and of known labels, got rows without"):
         fit("lightgbm", bare, **STOPPED)
-    with pytest.raises(BadInput, match="got none of 6 dates with a share of 0.5: give more days"):
+    with pytest.raises(BadInput, match=r"got none of 6 dates with a share of 0\.5: give more days"):
         held_out(noise(dates=6), 0.5)
     with pytest.raises(BadInput, match="got none of 0 dates"):
         held_out(noise(dates=0), 0.5)

@@ -57,19 +57,29 @@ def read_trees(file: Path) -> Trees:
     """
     with np.load(file, allow_pickle=False) as arrays:
         trees = Trees(**{one.name: arrays[one.name] for one in fields(Trees)})
-    sizes = np.diff(trees.starts)
-    place = np.arange(trees.starts[-1]) - np.repeat(trees.starts[:-1], sizes)
-    inner = trees.left != _LEAF
-    # Children stand behind their parent: then every way down ends.
-    sound = all(
-        ((child > place) & (child < np.repeat(sizes, sizes)))[inner].all() for child in (trees.left, trees.right)
-    )
-    if not sound or (trees.feature[inner] < 0).any():
+    if not _sound(trees):
         raise ModelBroken(
             f"the nodes of a forest must lead down its own trees, got others in {file.name}: restore it, or train "
             "again (nightdesk train)"
         )
     return trees
+
+
+def _sound(trees: Trees) -> bool:
+    """Whether every way down ends in a node of its own tree: children stand behind their parent."""
+    count, sizes = len(trees.value), np.diff(trees.starts)
+    nodes = (trees.left, trees.right, trees.feature, trees.threshold, trees.missing_left)
+    if (
+        trees.starts[0] != 0
+        or trees.starts[-1] != count
+        or (sizes < 1).any()
+        or any(len(one) != count for one in nodes)
+    ):
+        return False
+    place, size = np.arange(count) - np.repeat(trees.starts[:-1], sizes), np.repeat(sizes, sizes)
+    inner = trees.left != _LEAF
+    ways = (((child > place) & (child < size))[inner].all() for child in (trees.left, trees.right))
+    return all(ways) and bool((trees.feature[inner] >= 0).all())
 
 
 def trees_of(fitted: Sequence[Any], outputs: int = 1, places: Sequence[int] = (0,)) -> Trees:
@@ -157,7 +167,7 @@ def _summed(
         root = starts[tree]
         for row in range(features.shape[0]):
             node = root
-            while left[node] >= 0:
+            while left[node] != _LEAF:
                 seen = features[row, feature[node]]
                 goes_left = missing_left[node] if np.isnan(seen) else seen <= threshold[node]
                 node = root + (left[node] if goes_left else right[node])
