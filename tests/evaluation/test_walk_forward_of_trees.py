@@ -44,10 +44,14 @@ def test_a_planted_signal_is_found(name: str) -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize("name", TREES)
 def test_pure_noise_shows_nothing(name: str) -> None:
-    """As of ridge and LightGBM: a model that saw one label of its test days would be far above 0 in all of them."""
-    found = [interval(market(60, 420, 0.0, seed).walk(quick(name), 200)) for seed in range(1, 11)]
+    """Thirty markets without signal: a 95 % interval misses 0 in two of them, in seven or more in 1 of 100.
+
+    A model that saw one label of its test days would be far above 0 in all of them. Ten markets are too few for five
+    recipes: over the first ten, `xgboost_stopped` is 3.1 standard errors above 0, over the sixty after them 0.5 below.
+    """
+    found = [interval(market(60, 420, 0.0, seed).walk(quick(name), 200)) for seed in range(1, 31)]
     contain = [one.lower is not None and one.upper is not None and one.lower < 0 < one.upper for one in found]
-    assert sum(contain) >= 8
+    assert sum(contain) >= 24
     means = np.array([one.mean for one in found])
     assert abs(means.mean()) < 3 * means.std(ddof=1) / np.sqrt(len(means))
 
