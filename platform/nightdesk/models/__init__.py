@@ -36,7 +36,7 @@ _XGBOOST: Final = (
     ("max_depth", 5),
     ("eta", 0.03),
     ("max_bin", 64),
-    ("min_child_weight", 500),
+    ("min_child_weight", 200),
     ("colsample_bytree", 0.5),
     ("subsample", 0.5),
     ("lambda", 10.0),
@@ -46,7 +46,10 @@ _STOPPED: Final = (("rounds", 600), ("early_stopping", 50), ("validation", 0.2),
 RECIPES: Mapping[str, Recipe] = {
     "ridge": Recipe("ridge", "ridge", (), (("alpha", 0.05),)),
     "lightgbm": Recipe("lightgbm", "lightgbm", (), (("rounds", 150), *_LIGHTGBM)),
-    "lightgbm_stopped": Recipe("lightgbm_stopped", "lightgbm", (), (*_STOPPED, *_LIGHTGBM)),
+    # Less is left to fit on than by `lightgbm`: its leaves may be smaller, and stopping guards against the rest.
+    "lightgbm_stopped": Recipe(
+        "lightgbm_stopped", "lightgbm", (), (*_STOPPED, *{**dict(_LIGHTGBM), "min_data_in_leaf": 200}.items())
+    ),
     "xgboost": Recipe("xgboost", "xgboost", (), (("rounds", 150), *_XGBOOST)),
     "xgboost_stopped": Recipe("xgboost_stopped", "xgboost", (), (*_STOPPED, *_XGBOOST)),
     "random_forest": Recipe(
