@@ -7,14 +7,16 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from small_nights import choose_home, market_days, run_night
+from tracking_samples import sample_bundle, sample_run
 
 from flows import cli
+from nightdesk.models.artifacts import log_model
 from nightdesk.operations.night import Night
 from nightdesk.operations.verifying import verify_models
 from nightdesk.settings import read_settings
@@ -108,18 +110,30 @@ def test_a_tampered_one_and_one_without_its_file_are_told_and_the_others_are_ok(
     assert "must have its files in MLflow" in said["ridge"]
 
 
-def test_all_tries_what_speaks_no_more_too(
+def test_all_tries_what_serves_nobody_too(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
-    run_night(SECOND, train="always")
+    """Two more fits of nights that nobody knows of any more: one on features that are stored, one not."""
+    tracking = Night(read_settings(), "live", FIRST, "never", NOW).tracking
+    for key in ("rsi_14", "no_such_feature"):
+        bundle, features = sample_bundle(), (key, "reversal_5", "volatility_60")
+        run = replace(sample_run(key, FIRST), tags={"as_of": str(FIRST)})
+        named = replace(bundle, manifest=replace(bundle.manifest, features=features))
+        log_model(tracking, run, named, 5, pl.DataFrame({feature: [0.5, 0.6] for feature in features}))
     code, said = verify(monkeypatch, capsys)
     assert code == 0
+    assert set(said) == set(RECIPES)
     found = verify_models(read_settings(), "live", NOW, everything=True)
-    assert {one.version for one in found} == {"1", "2", "3"}
-    assert all(one.fault is None and one.scored == SECOND for one in found)
-    assert len(said) < len(found)
-    assert [one.role for one in found].count("registered") == len(found) - len(said)
+    assert [(one.version, one.role, one.fault is None) for one in found[2:]] == [
+        ("3", "registered", True),
+        ("4", "registered", False),
+    ]
+    assert "got none called 'no_such_feature'" in str(found[3].fault)
+    monkeypatch.setattr(sys, "argv", ["nightdesk", "models", "verify", "--all"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert "BROKEN  nightdesk-live-h5 version 4 (registered): the model needs" in capsys.readouterr().out
 
 
 def test_a_model_scores_the_newest_features_that_are_still_defined_as_for_it(
