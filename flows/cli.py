@@ -226,13 +226,38 @@ def predict(
     show_prediction(settings, realm, symbol.upper())
 
 
-@app.command()
-def models(realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live") -> None:
-    """List who is served at each horizon, and the newest fits beside them."""
+models_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(models_app, name="models")
+
+
+@models_app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context, realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live"
+) -> None:
+    """List who is served at each horizon, and the newest fits beside them; verify tries them."""
+    if context.invoked_subcommand is not None:
+        context.obj = realm
+        return
     settings = _prepare()
     from flows.show import show_models
 
     show_models(settings, realm)
+
+
+@models_app.command()
+def verify(
+    context: typer.Context,
+    realm: Annotated[str | None, typer.Option(help="live, or the name of a replay.", show_default="live")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every version that a night registered.")] = False,
+) -> None:
+    """Load each model that serves or speaks in shadow and let it score; exit code 1 where one cannot."""
+    settings = _prepare()
+    from flows.show_verified import show_verified
+    from nightdesk.operations.verifying import verify_models
+
+    now = dt.datetime.now(dt.UTC)
+    if not show_verified(verify_models(settings, realm or context.obj, now, everything=everything)):
+        sys.exit(FAILED)
 
 
 @app.command()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
+from nightdesk.models.early_stopping import held_out, stopping_of, without_stopping
 from nightdesk.models.recipe import Matrix, Training, Vector
 
 _FILE = "lightgbm.txt"
@@ -38,7 +40,7 @@ _UNFILTERED = {"feature_pre_filter": False}
 
 
 class GradientBoostingFamily:
-    """Parameters are LightGBM's own names; `rounds` is the number of trees."""
+    """Parameters are LightGBM's own names, `rounds`, the number of trees, and those of `early_stopping`."""
 
     bins_by = frozenset(("max_bin", "min_data_in_bin", "bin_construct_sample_cnt", "zero_as_missing", "use_missing"))
     """Parameters that the bins depend on: fits that share them can share the bins."""
@@ -48,22 +50,33 @@ class GradientBoostingFamily:
     ) -> FittedBooster:
         """Fit with fixed seeds and row-wise histograms, which make the result independent of the number of threads."""
         chosen = _chosen(parameters, seed, threads)
-        data = lgb.Dataset(training.features, training.target, weight=training.weight, params=chosen)
-        return _trained(chosen, data, int(parameters["rounds"]))
+        rounds, stopping = int(parameters["rounds"]), stopping_of(parameters)
+        if stopping is None:
+            return _kept(lgb.train(dict(chosen), _dataset(training, chosen), rounds), rounds)
+        fitted, newest = held_out(training, stopping.share)
+        data = _dataset(fitted, chosen)
+        watched = data.create_valid(newest.features, newest.target, weight=newest.weight)
+        stop = lgb.early_stopping(stopping.patience, first_metric_only=True, verbose=False)
+        # Else LightGBM drops what it grew after the best round, of which `least_rounds` may keep some.
+        more: Any = {"callbacks": [stop], "keep_training_booster": True}
+        booster = lgb.train(dict(chosen), data, rounds, valid_sets=[watched], **more)
+        kept = stopping.kept(booster.best_iteration, booster.current_iteration())
+        if stopping.refit:
+            booster = lgb.train(dict(chosen), _dataset(training, chosen), kept)
+        return _kept(booster, kept)
 
     def bin(
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int, file: Path
     ) -> None:
         """Write the binned training rows to `file`, for `fit_binned` with parameters that agree in `bins_by`."""
-        chosen = _chosen(parameters, seed, threads) | _UNFILTERED
-        lgb.Dataset(training.features, training.target, weight=training.weight, params=chosen).save_binary(file)
+        _dataset(training, _chosen(parameters, seed, threads) | _UNFILTERED).save_binary(file)
 
     def fit_binned(
         self, file: Path, parameters: Mapping[str, float | int | str], seed: int, threads: int
     ) -> FittedBooster:
-        """Fit on what `bin` wrote; bit for bit the same booster as `fit` on the same rows."""
-        chosen = _chosen(parameters, seed, threads) | _UNFILTERED
-        return _trained(chosen, lgb.Dataset(file, params=chosen), int(parameters["rounds"]))
+        """Fit on what `bin` wrote; bit for bit the same booster as `fit` without early stopping on the same rows."""
+        chosen, rounds = _chosen(parameters, seed, threads) | _UNFILTERED, int(parameters["rounds"])
+        return _kept(lgb.train(dict(chosen), lgb.Dataset(file, params=chosen), rounds), rounds)
 
     def load(self, folder: Path) -> FittedBooster:
         """Read the trees back; by Python, which says FileNotFoundError where LightGBM would say its own."""
@@ -72,7 +85,7 @@ class GradientBoostingFamily:
 
 def _chosen(parameters: Mapping[str, float | int | str], seed: int, threads: int) -> dict[str, float | int | str]:
     """What LightGBM is told: a recipe's own parameters, and what holds for each of them."""
-    own = {name: value for name, value in parameters.items() if name != "rounds"}
+    own = {name: value for name, value in without_stopping(parameters).items() if name != "rounds"}
     fixed: dict[str, float | int | str] = {
         "objective": "l2",
         "verbose": -1,
@@ -84,7 +97,10 @@ def _chosen(parameters: Mapping[str, float | int | str], seed: int, threads: int
     return own | fixed
 
 
-def _trained(chosen: Mapping[str, float | int | str], data: lgb.Dataset, rounds: int) -> FittedBooster:
-    booster = lgb.train(dict(chosen), data, num_boost_round=rounds)
+def _dataset(training: Training, chosen: dict[str, float | int | str]) -> lgb.Dataset:
+    return lgb.Dataset(training.features, training.target, weight=training.weight, params=chosen)
+
+
+def _kept(booster: lgb.Booster, rounds: int) -> FittedBooster:
     # A booster that comes from text predicts as one that is read back later: the same numbers before and after.
-    return FittedBooster(lgb.Booster(model_str=booster.model_to_string()))
+    return FittedBooster(lgb.Booster(model_str=booster.model_to_string(num_iteration=rounds)))

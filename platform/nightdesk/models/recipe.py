@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
+Dates = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,28 @@ def identity(recipe: Recipe, feature_version: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Rows to fit on: features (rows, columns; NaN where missing), target, weight (each date weighs the same)."""
+    """Rows to fit on, by date: features (rows, columns; NaN where missing), target, weight (each date weighs the same).
+
+    `decided` is each row's date, `known` the day on whose close its label is known: what a family that holds days out
+    must purge by. None where the rows do not tell.
+    """
 
     features: Matrix
     target: Vector
     weight: Vector
+    decided: Dates | None = None
+    known: Dates | None = None
+
+    def at(self, rows: NDArray[np.intp]) -> Training:
+        """The training of some of these rows, by their numbers; weights are 1 in mean again."""
+        weight = self.weight[rows]
+        return Training(
+            self.features[rows],
+            self.target[rows],
+            weight * (len(weight) / weight.sum() if len(weight) else 1.0),
+            None if self.decided is None else self.decided[rows],
+            None if self.known is None else self.known[rows],
+        )
 
 
 class Fitted(Protocol):

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import polars as pl
 
-from nightdesk.models.recipe import Matrix, Training
+from nightdesk.labels.columns import KNOWN_DATE
+from nightdesk.models.recipe import Dates, Matrix, Training
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SYMBOL
 
 
@@ -36,12 +37,14 @@ def training_set(
     The target is the label's rank among the symbols of its date, from -0.5 to 0.5: it says which symbol does better,
     which is what a ranking is scored by, and no single wild return can bend the fit. Each date has the same weight.
     Labels with a column `market` are ranked within their own market; one alone in its market on a date is left out.
+    Labels with a column `known_date` let a family hold days out (`models.early_stopping`).
     """
     wanted = pl.DataFrame({DATE: sorted(days)}, schema={DATE: pl.Date})
     among = [MARKET] if MARKET in labels.columns else []
+    known = [KNOWN_DATE] if KNOWN_DATE in labels.columns else []
     labelled = (
         labels.filter(pl.col(HORIZON) == horizon, pl.col(FORWARD_RETURN).is_not_null())
-        .select(SYMBOL, DATE, FORWARD_RETURN, *among)
+        .select(SYMBOL, DATE, FORWARD_RETURN, *among, *known)
         .join(wanted, on=DATE, how="semi")
     )
     rows = features.join(labelled, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
@@ -55,4 +58,14 @@ def training_set(
     target = ranked.select((pl.col("rank") - 0.5) / pl.col("among") - 0.5).to_series().to_numpy()
     weight = ranked.select(1.0 / pl.col("count")).to_series().to_numpy()
     scale = len(weight) / weight.sum() if len(weight) else 1.0
-    return Training(to_matrix(rows, columns), np.asarray(target, dtype=np.float64), weight * scale)
+    return Training(
+        to_matrix(rows, columns),
+        np.asarray(target, dtype=np.float64),
+        weight * scale,
+        _dates(rows[DATE]),
+        _dates(rows[KNOWN_DATE]) if known else None,
+    )
+
+
+def _dates(column: pl.Series) -> Dates:
+    return np.asarray(column.to_numpy(), dtype="datetime64[D]")

@@ -19,7 +19,7 @@ from nightdesk.promotion.reign import moves_before, reign_of
 from nightdesk.settings import Settings
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import REPLACE, ROLLBACK, UNDO, Decision, Move, Serving, decide_outside
-from nightdesk.store.features import FeatureTable
+from nightdesk.store.features import table_of
 from nightdesk.store.ledger import newest_result
 from nightdesk.store.nights import held, newest_begun
 from nightdesk.tables import HORIZON, MODEL
@@ -146,8 +146,7 @@ def _sound(night: Night, horizon: int, models: Sequence[tuple[Serving, str | Non
     found = newest_result(night.engine, night.realm, "features")
     if not models or found is None:
         raise NothingThere(f"a rollback needs a model that served before, got none at {horizon} days: see history")
-    record = json.loads(found)
-    table = FeatureTable(**{**record, "as_of": dt.date.fromisoformat(record["as_of"])})
+    table = table_of(json.loads(found))
     there = Night(night.settings, night.realm, table.as_of, "never", night.started)
     faults = []
     for one, recipe in models:

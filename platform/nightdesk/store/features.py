@@ -118,6 +118,16 @@ def write_index(root: Path | str, version: str, days: pl.DataFrame) -> FeatureTa
     return FeatureTable(f"{version}-{chain}", version, last, index, newest.height)
 
 
+def table_of(record: Mapping[str, object]) -> FeatureTable:
+    """The ref that a finished stage left in the ledger, from its fields as JSON has them."""
+    return FeatureTable(**{**record, "as_of": dt.date.fromisoformat(str(record["as_of"]))})  # type: ignore[arg-type]
+
+
+def still_there(table: FeatureTable) -> bool:
+    """Whether a table can be read: a clean-up has not taken it away."""
+    return stands(table.path) if in_bucket(table.path) else Path(table.path).exists()
+
+
 def read_features(table: FeatureTable, days: Iterable[dt.date] | None = None) -> pl.DataFrame:
     """Features of the given dates (none: all up to the table's as-of date): symbol, date, features; sorted by date."""
     return _read(table.path, table.version, None if days is None else tuple(days))

@@ -62,11 +62,22 @@ def newest_result(engine: sa.Engine, realm: str, stage: str, on: dt.date | None 
 
     None where it never has.
     """
-    wanted = sa.select(stages.c.result).where(stages.c.realm == realm, stages.c.stage == stage)
+    wanted = _newest_first(realm, stage)
     if on is not None:
         wanted = wanted.where(stages.c.as_of == on)
     with engine.connect() as connection:
-        return connection.scalar(wanted.order_by(stages.c.as_of.desc(), stages.c.finished_at.desc()).limit(1))
+        return connection.scalar(wanted.limit(1))
+
+
+def all_results(engine: sa.Engine, realm: str, stage: str) -> list[str]:
+    """The JSON that `stage` left on every night of a realm, the newest night first."""
+    with engine.connect() as connection:
+        return list(connection.scalars(_newest_first(realm, stage)))
+
+
+def _newest_first(realm: str, stage: str) -> sa.Select[tuple[str]]:
+    wanted = sa.select(stages.c.result).where(stages.c.realm == realm, stages.c.stage == stage)
+    return wanted.order_by(stages.c.as_of.desc(), stages.c.finished_at.desc())
 
 
 def _matches(key: StageKey) -> tuple[sa.ColumnElement[bool], ...]:

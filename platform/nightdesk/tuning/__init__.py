@@ -24,6 +24,38 @@ SPACES: Mapping[str, Space] = {
         quick=8,
         full=20,
     ),
+    "xgboost": Space(
+        (
+            ("rounds", Number(50, 400, log=True, whole=True)),
+            ("max_depth", Number(2, 8, whole=True)),
+            ("eta", Number(0.01, 0.1, log=True)),
+            ("min_child_weight", Number(20, 2000, log=True)),
+            ("colsample_bytree", Number(0.2, 1.0)),
+            ("subsample", Number(0.3, 1.0)),
+            ("lambda", Number(0.01, 100.0, log=True)),
+        ),
+        quick=8,
+        full=20,
+    ),
+    "random_forest": Space(
+        (
+            ("max_depth", Number(4, 14, whole=True)),
+            ("min_samples_leaf", Number(20, 400, log=True, whole=True)),
+            ("max_samples", Number(0.2, 0.9)),
+        ),
+        quick=2,
+        full=4,
+    ),
+    "voter": Space(
+        (
+            ("forest_share", Number(0.0, 1.0)),
+            ("forest_min_samples_leaf", Number(20, 400, log=True, whole=True)),
+            ("boosted_max_depth", Number(2, 6, whole=True)),
+            ("boosted_eta", Number(0.02, 0.15, log=True)),
+        ),
+        quick=2,
+        full=4,
+    ),
 }
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from nightdesk.evaluation.walk_forward import Plan, met_by, rows_tested, said_of, training_folds
 from nightdesk.models import family
+from nightdesk.models.early_stopping import stopping_of
 from nightdesk.models.recipe import Fitted, Matrix, Recipe, Training
 from nightdesk.models.training_set import feature_columns, to_matrix
 from nightdesk.scoring.rank_ic import rank_ic_within_markets
@@ -24,7 +25,7 @@ from nightdesk.tables import DATE, SCORE, SYMBOL
 from nightdesk.tuning.space import Space, Value, space_from
 
 _TASK, _BINS, _TEST, _OUTCOME = "task.json", "bins", "test.npy", "outcome.parquet"
-_TRAINING = ("features", "target", "weight")
+_TRAINING = ("features", "target", "weight", "decided", "known")
 
 
 @runtime_checkable
@@ -68,8 +69,10 @@ class Part:
         own, bins = family(self.task.recipe.family), self.folder / _BINS
         if isinstance(own, Binning) and bins.is_file():
             return own.fit_binned(bins, parameters, self.task.seed, 1)
-        rows = [np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _TRAINING]
-        return own.fit(Training(*map(np.asarray, rows)), parameters, self.task.seed, 1)
+        files = [self.folder / f"{name}.npy" for name in _TRAINING]
+        rows = [np.load(file, mmap_mode="r", allow_pickle=False) if file.is_file() else None for file in files]
+        training = Training(*(row if row is None else np.asarray(row) for row in rows))  # type: ignore[arg-type]
+        return own.fit(training, parameters, self.task.seed, 1)
 
     def daily_rank_ic(self, fitted: Fitted) -> pl.DataFrame:
         """Of the fold's test days: date, rank_ic (null where undefined), symbols."""
@@ -86,21 +89,24 @@ def write_parts(folder: Path, task: Task, features: pl.DataFrame, labels: pl.Dat
     for fold, training in training_folds(features, labels, columns, plan):
         into = _part(folder, fold.number)
         into.mkdir(parents=True)
-        if isinstance(own, Binning) and not searched & set(own.bins_by):
+        # A fit that stops early bins the days apart on which it watches its loss.
+        unstopped = stopping_of(parameters) is None
+        if isinstance(own, Binning) and unstopped and not searched & set(own.bins_by):
             own.bin(training, parameters, task.seed, 1, into / _BINS)
         else:
             for name in _TRAINING:
-                np.save(into / f"{name}.npy", getattr(training, name))
+                if (rows := getattr(training, name)) is not None:
+                    np.save(into / f"{name}.npy", rows)
         test = rows_tested(features, fold)
         # In the order of `met_by`, so that scores stand beside what came of them.
         outcome = met_by(said_of(test, np.zeros(test.height)), labels, plan).drop(SCORE)
-        rows = outcome.select(SYMBOL, DATE).join(test, on=[SYMBOL, DATE], how="left", maintain_order="left")
-        np.save(into / _TEST, to_matrix(rows, columns))
+        tested = outcome.select(SYMBOL, DATE).join(test, on=[SYMBOL, DATE], how="left", maintain_order="left")
+        np.save(into / _TEST, to_matrix(tested, columns))
         write_frame(into / _OUTCOME, outcome)
     recipe = {"name": task.recipe.name, "family": task.recipe.family, "features": list(task.recipe.features)}
     plain = {"study": task.study, "horizon": task.horizon, "folds": task.folds, "seed": task.seed}
-    whole = {**plain, "recipe": {**recipe, "parameters": task.recipe.parameters}, "space": task.space.plain()}
-    write_json(folder / _TASK, whole)
+    whole_task = {**plain, "recipe": {**recipe, "parameters": task.recipe.parameters}, "space": task.space.plain()}
+    write_json(folder / _TASK, whole_task)
 
 
 def read_task(folder: Path) -> Task:
