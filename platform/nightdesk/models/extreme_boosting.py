@@ -30,7 +30,7 @@ class FittedExtremeBooster:
         return np.asarray(self.booster.inplace_predict(features), dtype=np.float64)
 
     def contributions(self, features: Matrix) -> Vector:
-        """SHAP values of the trees (TreeSHAP, by XGBoost itself, in single precision); last the mean they begin from."""
+        """SHAP values of the trees (TreeSHAP, by XGBoost itself, single precision); last the mean they begin from."""
         from xgboost import DMatrix
 
         rows = DMatrix(features, nthread=1)
