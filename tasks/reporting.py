@@ -15,7 +15,6 @@ from prefect.context import FlowRunContext
 
 from nightdesk.concealment import without_password
 from nightdesk.home import Home
-from nightdesk.models.shown_pages import show_page
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.drift_page import draw_drift
@@ -24,6 +23,7 @@ from nightdesk.operations.night import Night
 from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
+from nightdesk.operations.shown_pages import show_page
 from nightdesk.promotion.verdicts import question, shown, told
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render

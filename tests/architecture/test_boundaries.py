@@ -55,7 +55,7 @@ def test_settings_are_read_by_flows_and_by_nobody_else() -> None:
         files = [file for file in python_files(*folders) if "read_settings" in called(tree(file))]
         return {file.relative_to(ROOT).as_posix() for file in files}
 
-    assert "flows/cli.py" in readers(ROOT / "flows")
+    assert "flows/command_start.py" in readers(ROOT / "flows")
     assert readers(LIBRARY, ROOT / "tasks") == set()
     made = [file for file in python_files(LIBRARY, ROOT / "tasks") if "Settings" in called(tree(file))]
     assert [place(file) for file in made] == ["settings.py"]
@@ -66,8 +66,8 @@ def test_every_run_reads_its_settings_with_the_secrets_they_name() -> None:
     plain = [
         file.name for file in python_files(ROOT / "flows") if "nightdesk.settings.read_settings" in imported(tree(file))
     ]
-    assert plain == ["cli.py"]
-    assert "with_secrets" in called(tree(ROOT / "flows/cli.py"))
+    assert plain == ["command_start.py"]
+    assert "with_secrets" in called(tree(ROOT / "flows/command_start.py"))
 
 
 @pytest.mark.parametrize(
