@@ -41,7 +41,7 @@ REFERENCE = "prefect-secret://"
 _SECRET_GROUPS = ("alerts", "store", "tracking", "source", "markets", "tuning")
 """Groups whose values may hold secrets: what does not hold there is told without its value."""
 
-_NOT_SETTINGS = ("config", "root", "started_by", "desk")
+_NOT_SETTINGS = ("config", "root", "started_by", "desk", "desk_server")
 """Variables of ours that are no settings: the settings file, the root of deployments, who started a child, its desk."""
 
 

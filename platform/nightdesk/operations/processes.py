@@ -25,7 +25,7 @@ from nightdesk.store.files import write_json
 MARK = "NIGHTDESK_DESK"
 """Every process of a desk inherits this variable, naming its home: so children are found whose parent was killed."""
 
-_SERVER = "NIGHTDESK_SERVER"
+_SERVER = "NIGHTDESK_DESK_SERVER"
 """Beside it, of which server they are."""
 
 GRACE = 20.0
