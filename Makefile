@@ -23,7 +23,7 @@ nightly: $(VENV)/.installed ## one night on the bundled sample: ingest, check, t
 native: $(VENV)/.installed ## the servers of docker-compose.yml without Docker: start them, run a night, stop them
 	@$(RUN)/python infra/native.py night
 
-test: $(VENV)/.installed ## all tests
+test: $(VENV)/.installed ## all tests but the slow proofs and the chaos
 	@$(RUN)/python -m pytest -n 4 --dist loadscope --durations 25
 
 check: $(VENV)/.installed ## format, lint, types, layers

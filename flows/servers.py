@@ -80,7 +80,7 @@ def exports(settings: Settings) -> dict[str, str]:
 
     A tracking URI that is set already is left out: the shell has it, and it may hold a password.
     """
-    api = {"PREFECT_API_URL": f"{prefect_url(settings)}/api"}
+    api = {"PREFECT_API_URL": f"{prefect_url(settings)}/api", "DO_NOT_TRACK": "true"}
     return api if settings.tracking.uri else {**api, "NIGHTDESK_TRACKING__URI": mlflow_url(settings)}
 
 

@@ -388,6 +388,7 @@ def _prefect(settings: Settings) -> str:
     from prefect.settings import get_current_settings
 
     current = get_current_settings()
-    return (
-        current.api.url and without_password(current.api.url)
-    ) or f"no server; to see its records: PREFECT_HOME={Home(settings.home).prefect} prefect server start"
+    if current.api.url:
+        return without_password(current.api.url)
+    quiet = f"PREFECT_SERVER_ANALYTICS_ENABLED=false PREFECT_HOME={Home(settings.home).prefect}"
+    return f"no server; to see its records: {quiet} prefect server start"

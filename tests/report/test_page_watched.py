@@ -34,7 +34,9 @@ def course(nights: int) -> Course:
 
 
 def test_features_nights_and_symbols_are_named_once_for_models_of_one_reference() -> None:
+    assert "could not be drawn: the night's log says why" in render(rich(watched=WATCHED))
     page = Page(render(rich(watched=WATCHED, drift_page="quality/2017-06-30/drift.html")))
+    assert "could not be drawn" not in page.text
     assert page.rows_of("gap_open") == [["gap_open", str(SINCE), "1.25", "−0.200", "0.0"]]
     assert page.rows_of("natr_14")[-1][1:] == [str(AS_OF), "0.50", "+0.100", "25.0"]
     assert "AAA (25.0 %) and BBB (5.0 %)" in page.text
