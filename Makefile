@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: help nightly native test check format bench peers proof chaos clean
+.PHONY: help nightly native test check format bench peers qlib proof chaos clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -44,6 +44,14 @@ peers: ## fetch pyqlib and mlforecast, which make bench measures beside nightdes
 	@for peer in qlib mlforecast; do test -x .peers/$$peer/bin/python || $(PYTHON) -m venv .peers/$$peer; done
 	@.peers/qlib/bin/python -m pip install --quiet --disable-pip-version-check pyqlib==0.9.7
 	@.peers/mlforecast/bin/python -m pip install --quiet --disable-pip-version-check mlforecast==1.1.0 pyarrow==26.0.1
+
+# Its requirements and ours exclude each other, yet it runs on ours: pyqlib alone, and what else it imports.
+qlib: $(VENV)/.installed ## pyqlib for the test that compares Alpha158 with it (ten seconds)
+	@$(RUN)/python -m venv --clear --without-pip .peers/beside
+	@place=$$(.peers/beside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+	  && $(RUN)/python -m pip install --quiet --no-deps --disable-pip-version-check --target $$place \
+	    pyqlib==0.9.7 redis==8.1.0 python-redis-lock==4.0.1 dill==0.4.1 \
+	  && $(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >$$place/ours.pth
 
 proof: $(VENV)/.installed ## the slow proofs: skill found on a hundred markets of noise
 	@$(RUN)/python -m pytest tests -m proof --timeout 3600 -s

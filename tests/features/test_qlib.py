@@ -1,7 +1,7 @@
 """Alpha158 against qlib's own values, where its windows have no gap and are not flat.
 
-pyqlib cannot live beside nightdesk's pins: NIGHTDESK_TEST_QLIB_PYTHON names the Python of an environment that has it
-(python -m venv DIR; DIR/bin/pip install pyqlib==0.9.7). qlib keeps its prices as float32: ours get the same ones.
+pyqlib cannot live among nightdesk's pins: NIGHTDESK_TEST_QLIB_PYTHON names the Python of an environment that has it
+(make qlib: .peers/beside/bin/python). qlib keeps its prices as float32: ours get the same ones.
 """
 
 import os
