@@ -12,8 +12,8 @@ import pytest
 import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import INDICATORS, momentum
-from nightdesk.features.definition import code_content
+from nightdesk.features import INDICATORS, momentum, registered
+from nightdesk.features.definition import code_content, described_once
 
 CODE = """
 import functools
@@ -132,3 +132,10 @@ def test_a_function_without_source_is_refused() -> None:
     exec("def wanted(runs, close):\n    return close\n", space)
     with pytest.raises(BadInput, match=r"source of a feature's function must be readable .* got none for 'wanted'"):
         code_content(space["wanted"])
+
+
+def test_described_once_together_each_definition_has_the_content_that_it_has_alone() -> None:
+    alone = {name: indicator.content for name, indicator in registered().items()}
+    with described_once():
+        assert {name: indicator.content for name, indicator in reversed(registered().items())} == alone
+    assert len(set(alone.values())) == len(alone)

@@ -22,7 +22,8 @@ import numpy as np
 import polars as pl
 
 from nightdesk.features.cross_section import CrossSection, cross_sections
-from nightdesk.features.matrix import as_series, columns_of, time_series, version_of
+from nightdesk.features.definition import content_of_parts, described_once
+from nightdesk.features.matrix import as_series, columns_of, time_series
 from nightdesk.features.periods import Places
 from nightdesk.features.primitives import Flags
 from nightdesk.features.stages import Feature, TimeSeries
@@ -74,13 +75,14 @@ def build_features(
     """
     lists = members if any(isinstance(feature, CrossSection) for feature in features) else None
     chain = day_chain(bars, lists) if decided is None else _night_chain(bars, decided, lists)
-    wanted = {feature.name: feature.content for feature in features}
-    version = version_of(features)
+    with described_once():
+        wanted = {feature.name: feature.content for feature in features}
+    version = content_of_parts(sorted(wanted.values()))
     parts, lacking = _covered(root, wanted, chain)
     for names, days in lacking.items():
         new = [feature for feature in features if feature.name in names]
-        part = version_of(new)
         definitions = {one.name: wanted[one.name] for one in new}
+        part = content_of_parts(sorted(definitions.values()))
         if decided is None:
             for matrix in matrices_of_days(bars, new, days, lists, scratch):
                 write_part(root, part, definitions, matrix, chain)

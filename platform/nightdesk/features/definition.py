@@ -13,6 +13,8 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,6 +25,10 @@ import talib
 from nightdesk.errors import BadInput
 
 _DIGITS = 16
+
+_DESCRIBED: ContextVar[dict[tuple[int, str], tuple[Any, tuple[str, list[Any]]]] | None] = ContextVar(
+    "described", default=None
+)
 
 
 def content_of_parts(parts: Iterable[str]) -> str:
@@ -48,10 +54,29 @@ def code_content(function: Callable[..., Any]) -> str:
         if id(one) in seen:
             continue
         seen[id(one)] = one
-        text, reached = _described(one, home)
+        text, reached = _known(one, home)
         found.add(text)
         waiting += reached
     return content_of_parts(sorted(found))
+
+
+@contextmanager
+def described_once() -> Iterator[None]:
+    """Describe what several functions reach once inside the block, in which none of it may change."""
+    token = _DESCRIBED.set({})
+    try:
+        yield
+    finally:
+        _DESCRIBED.reset(token)
+
+
+def _known(one: Any, home: str) -> tuple[str, list[Any]]:
+    held = _DESCRIBED.get()
+    if held is None:
+        return _described(one, home)
+    if (id(one), home) not in held:
+        held[id(one), home] = (one, _described(one, home))  # with what it names, so that no id is given twice
+    return held[id(one), home][1]
 
 
 def _described(one: Any, home: str) -> tuple[str, list[Any]]:

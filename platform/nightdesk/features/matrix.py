@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nightdesk.errors import BadInput
 from nightdesk.features import primitives, select
 from nightdesk.features.cross_section import CrossSection, cross_sections
-from nightdesk.features.definition import content_of_parts
+from nightdesk.features.definition import content_of_parts, described_once
 from nightdesk.features.kernels import remembering
 from nightdesk.features.periods import Period, PeriodFeature, Places, Spans, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
@@ -177,7 +177,8 @@ def feature_version(names: Sequence[str] | None = None) -> str:
 
 def version_of(features: Iterable[Feature]) -> str:
     """Hash the definitions of `features`, registered or not; else as `feature_version`."""
-    return content_of_parts(sorted(feature.content for feature in features))
+    with described_once():
+        return content_of_parts(sorted(feature.content for feature in features))
 
 
 def _own(feature: Feature) -> TimeSeries:
