@@ -59,6 +59,7 @@ def test_a_night_run_again_from_the_state_before_it_is_identical(
     assert differences(logical_state(again, home), first) == []
 
 
+@pytest.mark.chaos
 def test_a_replay_from_a_to_c_equals_one_from_a_to_b_and_then_from_b_to_c(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
