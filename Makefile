@@ -48,10 +48,10 @@ peers: ## fetch pyqlib and mlforecast, which make bench measures beside nightdes
 # Its requirements and ours exclude each other, yet it runs on ours: pyqlib alone, and what else it imports.
 qlib: $(VENV)/.installed ## pyqlib for the test that compares Alpha158 with it (ten seconds)
 	@$(RUN)/python -m venv --clear --without-pip .peers/beside
+	@$(RUN)/python -m pip install --quiet --no-deps --disable-pip-version-check --target=.peers/beside/own pyqlib==0.9.7 redis==8.1.0 python-redis-lock==4.0.1 dill==0.4.1
 	@place=$$(.peers/beside/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
-	  && $(RUN)/python -m pip install --quiet --no-deps --disable-pip-version-check --target $$place \
-	    pyqlib==0.9.7 redis==8.1.0 python-redis-lock==4.0.1 dill==0.4.1 \
-	  && $(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >$$place/ours.pth
+	  && echo "$(CURDIR)/.peers/beside/own" >$$place/ours.pth \
+	  && $(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >>$$place/ours.pth
 
 proof: $(VENV)/.installed ## the slow proofs: skill found on a hundred markets of noise
 	@$(RUN)/python -m pytest tests -m proof --timeout 3600 -s

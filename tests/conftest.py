@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import postgresql_server
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,11 @@ from opened_store import opened
 from nightdesk.store.database import open_store
 
 ENGINES = ("sqlite", "postgresql")
+
+
+# No deadline: a busy machine is no fault of the code.
+hypothesis.settings.register_profile("nightdesk", deadline=None)
+hypothesis.settings.load_profile("nightdesk")
 
 
 @pytest.fixture(scope="session")
