@@ -198,7 +198,7 @@ def matrix_of_days(
         made = time_series(group.features, columns.at(read[rows]), inside)
         into = place[rows[inside]]
         for one, row in zip(group.features, made, strict=True):
-            found[one.name][into] = row[inside]
+            found[one.name][into] = row
     chosen = bars.select(SYMBOL, DATE).filter(pl.Series(wanted)).with_columns(as_series(found, found.values()))
     relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
     return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))

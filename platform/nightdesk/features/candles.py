@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.kernels import shared
+from nightdesk.features.kernels import compiled, shared
 from nightdesk.features.primitives import Flags, Runs, Values, window_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
@@ -241,6 +241,16 @@ def given(value: Values | float, found: Flags) -> Values:
 Compute = Callable[..., Values]
 
 
+@compiled
+def _placed(runs: Runs, found: Values, last: int, warm_up: int, bars: int) -> Values:
+    """What was `found` on windows that end `last` bars after they begin, on the bars where they end; see `pattern`."""
+    out = np.full(bars, np.nan)
+    for run in range(runs.shape[0]):
+        for bar in range(runs[run, 0] + warm_up, runs[run, 1]):
+            out[bar] = found[bar - last]
+    return out
+
+
 def pattern(bars: int, warm_up: int) -> Callable[[Callable[..., Values]], Compute]:
     """Make a function of `bars` candles, oldest first, that gives the signal (0 for none), the compute of a record.
 
@@ -254,11 +264,7 @@ def pattern(bars: int, warm_up: int) -> Callable[[Callable[..., Values]], Comput
             last = bars - 1
             known = _bars_of(runs, *prices)
             found = signal(*(known.candle(ago, last) for ago in range(last, -1, -1)))
-            out = np.full(close.size, np.nan)
-            for first, end in runs.tolist():
-                if end - first > warm_up:
-                    out[first + warm_up : end] = found[first + warm_up - last : end - last]
-            return out
+            return _placed(runs, found, last, warm_up, close.size)
 
         compute.__dict__["warm_up"] = warm_up
         return compute

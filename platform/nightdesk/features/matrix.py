@@ -100,19 +100,19 @@ def columns_of(bars: pl.DataFrame, features: Iterable[TimeSeries]) -> Columns:
 
 
 def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Flags | None = None) -> NDArray[np.float32]:
-    """What each symbol's own bars say: a row a feature, a column a bar; NaN where null.
-
-    Only bars that are `wanted` (None: all) are sure to have their values: those of other bars may be left out.
-    """
+    """What each symbol's own bars say: a row a feature, a column a bar that is `wanted` (None: all); NaN where null."""
     starts_symbol: Flags = np.diff(columns.symbols, prepend=-1) != 0
-    out = np.empty((len(features), starts_symbol.size), dtype=np.float32)
-    asked = np.ones(starts_symbol.size, dtype=np.bool_) if wanted is None else wanted
+    bars = starts_symbol.size
+    before = np.arange(bars + 1) if wanted is None else np.concatenate(([0], np.cumsum(wanted)))  # of those wanted
+    out = np.empty((len(features), before[-1]), dtype=np.float32)
 
     def compute(part: slice) -> None:
-        _compute(features, columns.part(part), starts_symbol[part], asked[part], out[:, part])
+        asked = None if wanted is None else np.flatnonzero(wanted[part])
+        into = out[:, before[part.start] : before[part.stop]]
+        _compute(features, columns.part(part), starts_symbol[part], asked, into)
 
     threads = numba.get_num_threads()
-    parts = _whole_symbols(starts_symbol, min(_PART_ROWS, -(-starts_symbol.size // threads)))
+    parts = _whole_symbols(starts_symbol, min(_PART_ROWS, -(-bars // threads)))
     if min(threads, len(parts)) < 2:
         for part in parts:
             compute(part)
@@ -134,11 +134,15 @@ def _compute(
     features: Sequence[TimeSeries],
     bars: Columns,
     starts_symbol: Flags,
-    wanted: Flags,
+    wanted: Places | None,
     out: NDArray[np.float32],
 ) -> None:
-    """Compute `features` on bars of whole symbols into the rows of `out`; what they have in common once."""
+    """Compute `features` of whole symbols, and put those of the `wanted` bars (None: all) into the rows of `out`.
+
+    What features have in common is computed once.
+    """
     columns = bars.values
+    places = np.arange(starts_symbol.size) if wanted is None else wanted
     with remembering() as memory:
         for column in columns.values():
             memory.hold(column)
@@ -149,7 +153,7 @@ def _compute(
             if isinstance(feature, PeriodFeature):
                 if feature.period not in spans:
                     spans[feature.period] = Spans(feature.period, bars.dates, starts_symbol, columns)
-                row[:] = period_values(feature, spans[feature.period], wanted)
+                row[:] = period_values(feature, spans[feature.period], places)
                 continue
             own = [columns[column] for column in feature.inputs]
             if feature.inputs not in runs:
@@ -157,7 +161,8 @@ def _compute(
                 # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
                 known = alike.setdefault(usable.tobytes(), primitives.split_runs(starts_symbol, usable))
                 runs[feature.inputs] = memory.hold(known)
-            row[:] = feature.compute(runs[feature.inputs], *own, **feature.parameters)
+            values = feature.compute(runs[feature.inputs], *own, **feature.parameters)
+            row[:] = values if wanted is None else values[wanted]
 
 
 def max_look_back(names: Sequence[str] | None = None) -> int:

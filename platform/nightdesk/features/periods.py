@@ -26,9 +26,9 @@ from nightdesk.tables import CLOSE, HIGH, LOW, OPEN, VOLUME
 Period = Literal["week", "month"]
 Places = NDArray[np.int64]
 
-_EVERY: Final[Mapping[Period, str]] = {"week": "1w", "month": "1mo"}
 _LONGEST: Final[Mapping[Period, int]] = {"week": 7, "month": 31}
-_HOW: Final[Mapping[str, str]] = {OPEN: "first", HIGH: "highest", LOW: "lowest", CLOSE: "last", VOLUME: "sum"}
+_FIRST, _HIGHEST, _LOWEST, _LAST, _SUM = range(5)
+_HOW: Final[Mapping[str, int]] = {OPEN: _FIRST, HIGH: _HIGHEST, LOW: _LOWEST, CLOSE: _LAST, VOLUME: _SUM}
 _CHUNK: Final = 4_000_000  # values held at once
 
 
@@ -110,7 +110,7 @@ class Spans:
 
     def __init__(self, period: Period, dates: pl.Series, starts_symbol: Flags, columns: Mapping[str, Values]) -> None:
         """Find the periods of bars that are sorted by date within each symbol, `starts_symbol` on its first."""
-        begun = dates.dt.truncate(_EVERY[period]).to_physical().to_numpy().astype(np.int64)
+        begun = _number_of(period, dates)
         self._columns = columns
         self._starts: Flags = starts_symbol | (np.diff(begun, prepend=0) != 0)
         self.place: Places = np.cumsum(self._starts) - 1
@@ -126,33 +126,36 @@ class Spans:
             self._found[name] = so_far, whole, np.concatenate(([0], np.cumsum(np.isnan(whole))))
         return self._found[name]
 
-    def usable(self, names: tuple[str, ...], length: int) -> Flags:
-        """Days whose window of `length` periods lies in their symbol and holds no null."""
-        found: Flags = self.since >= length - 1
+    def usable(self, bars: Places, names: tuple[str, ...], length: int) -> Flags:
+        """Whether on each of `bars` the window of `length` periods lies in its symbol and holds no null."""
+        found: Flags = self.since[bars] >= length - 1
+        newest = self.place[bars]
+        oldest = np.maximum(newest - (length - 1), 0)
         for name in names:
             so_far, _, nulls = self.column(name)
-            found &= ~np.isnan(so_far) & (nulls[self.place] == nulls[np.maximum(self.place - (length - 1), 0)])
+            found &= ~np.isnan(so_far[bars]) & (nulls[newest] == nulls[oldest])
         return found
 
 
-def period_values(feature: PeriodFeature, spans: Spans, wanted: Flags) -> Values:
-    """The feature on the `wanted` bars of `spans`, NaN where null and on all others."""
-    out = np.full(spans.place.size, np.nan)
+def period_values(feature: PeriodFeature, spans: Spans, bars: Places) -> Values:
+    """The feature on each of `bars`, places among those of `spans`; NaN where null."""
+    out = np.full(bars.size, np.nan)
     length = feature.warm_up + 1
     given = [spans.column(name) for name in feature.inputs]
-    for rows in _chunks(np.flatnonzero(spans.usable(feature.inputs, length) & wanted), length):
+    for some in _chunks(np.flatnonzero(spans.usable(bars, feature.inputs, length)), length):
+        rows = bars[some]
         # A row for each period of the window, the oldest first; a column for each day.
         ages = range(1 - length, 1) if feature.every else (1 - length, 0)
         windows = [
             np.stack([now[rows] if age == 0 else whole[spans.place[rows] + age] for age in ages])
             for now, whole, _ in given
         ]
-        out[rows] = feature.compute(*windows)
+        out[some] = feature.compute(*windows)
     return out
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _so_far(starts: Flags, values: Values, how: str) -> Values:
+def _so_far(starts: Flags, values: Values, how: int) -> Values:
     """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
     out = np.empty(values.size)
     held = np.nan
@@ -162,16 +165,24 @@ def _so_far(starts: Flags, values: Values, how: str) -> Values:
             held = value
         elif np.isnan(held) or np.isnan(value):
             held = np.nan
-        elif how == "highest":
+        elif how == _HIGHEST:
             held = max(held, value)
-        elif how == "lowest":
+        elif how == _LOWEST:
             held = min(held, value)
-        elif how == "last":
+        elif how == _LAST:
             held = value
-        elif how == "sum":
+        elif how == _SUM:
             held += value
         out[bar] = held
     return out
+
+
+def _number_of(period: Period, dates: pl.Series) -> Places:
+    """Which week or month each date lies in: a number that grows by one from each to the next."""
+    days = dates.to_physical().to_numpy()
+    if period == "week":
+        return (days.astype(np.int64) + 3) // 7  # day 0 was a Thursday, and a week begins on Monday
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
 def _chunks(rows: Places, length: int) -> Iterator[Places]:
