@@ -25,7 +25,7 @@ import polars as pl
 from nightdesk.faults import reach
 from nightdesk.store.files import write_frame
 from nightdesk.store.objects import in_bucket, objects, read_frames, remove_objects, stands, write_frames
-from nightdesk.tables import BAR_DATE, DATE, SYMBOL
+from nightdesk.tables import DATE, SYMBOL
 
 Definitions = Mapping[str, str]
 """Features in their order, by name: the content of each one's definition."""
@@ -48,25 +48,22 @@ def day_chain(bars: pl.DataFrame, members: pl.DataFrame | None = None) -> pl.Dat
     A feature of day t may use any bar up to t and none after: equal chains mean equal features. Where features use the
     `members` of each date (date, symbol, sector), these are named with the bars.
     """
-    rows = _hashed(bars)
+    days = _summed(bars)
     if members is not None:
-        listed = _hashed(members.filter(pl.col(DATE).is_in(bars[DATE].unique().implode())))
-        rows = pl.concat([rows, listed]).sort(DATE, maintain_order=True)
-    days = rows.group_by(DATE, maintain_order=True).agg("row")
+        listed = _summed(members.filter(pl.col(DATE).is_in(bars[DATE].unique().implode())))
+        days = pl.concat([days, listed]).group_by(DATE).agg(pl.col("rows").sum()).sort(DATE)
     digest = hashlib.sha256()
     chain = []
-    for day in days["row"]:
-        digest.update(day.to_numpy().tobytes())
+    for rows in days["rows"]:
+        digest.update(rows.to_bytes(8, "little"))
         chain.append(digest.hexdigest()[:16])
     return days.select(DATE, chain=pl.Series(chain, dtype=pl.String))
 
 
-def _hashed(rows: pl.DataFrame) -> pl.DataFrame:
-    # Of several markets a symbol may bring several bars to a night: those of the days on which the lead rests.
-    if BAR_DATE in rows.columns or not rows[SYMBOL].is_sorted():
-        rows = rows.sort(SYMBOL, *([BAR_DATE] if BAR_DATE in rows.columns else []))
-    hashed = rows.select(DATE, row=pl.struct(pl.all()).hash(seed=0))
-    return hashed.sort(DATE, maintain_order=True)  # five times as fast as sorting the rows themselves
+def _summed(rows: pl.DataFrame) -> pl.DataFrame:
+    """The sum, modulo 2 to the 64th, of the hashes of each date's rows, whose order then says nothing; sorted."""
+    hashed = rows.select(DATE, rows=rows.hash_rows(seed=0))
+    return hashed.group_by(DATE).agg(pl.col("rows").sum()).sort(DATE)
 
 
 def known_parts(root: Path | str) -> dict[str, Definitions]:
