@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import talib
+from numba.core.extending import _Intrinsic
 
 from nightdesk.errors import BadInput
 
@@ -82,6 +83,8 @@ def _known(one: Any, home: str) -> tuple[str, list[Any]]:
 def _described(one: Any, home: str) -> tuple[str, list[Any]]:
     """What is said of one value that code reaches, and what it reaches in turn."""
     python = getattr(one, "py_func", None)  # of a function that numba compiles
+    if isinstance(one, _Intrinsic):
+        return "intrinsic", [one._defn]
     if isinstance(python, FunctionType):
         return f"compiled {sorted(one.targetoptions.items())!r}", [python]
     if isinstance(one, functools.partial):

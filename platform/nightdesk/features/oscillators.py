@@ -15,9 +15,7 @@ from nightdesk.features.primitives import (
     Runs,
     Values,
     change,
-    exponential_mean,
     lagged,
-    per_run,
     ratio,
     window_deviation,
     window_mean,
@@ -29,6 +27,7 @@ from nightdesk.features.rolling import (
     window_lowest,
     window_lowest_age,
 )
+from nightdesk.features.ta_lib import exponential_mean, per_run
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 # An RSI that moved less than this many points did not move: rounding alone moves it where prices stand still.

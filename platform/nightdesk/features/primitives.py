@@ -9,10 +9,7 @@ than a short one. The inner loop goes over bars, so that it vectorises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from nightdesk.features.kernels import compiled, shared
@@ -37,19 +34,6 @@ def split_runs(starts_symbol: Flags, usable: Flags) -> Runs:
     before = np.concatenate(([False], usable[:-1])) & ~starts_symbol
     after = np.concatenate((usable[1:] & ~starts_symbol[1:], [False]))
     return np.column_stack((np.flatnonzero(usable & ~before), np.flatnonzero(usable & ~after) + 1))
-
-
-def per_run(function: Callable[..., Values], runs: Runs, *columns: Values, settings: tuple[float, ...]) -> Values:
-    """Call a function of TA-Lib on each run's slice of `columns`, then `settings`; NaN on bars outside every run.
-
-    TA-Lib lets one NaN poison all that follows, and knows no symbols: a run has neither problem.
-    """
-    # Without the search for frames among its arguments, in which it spends more time than on a short run.
-    direct = getattr(function, "__wrapped__", function)
-    out = np.full(columns[0].size, np.nan)
-    for first, end in runs.tolist():
-        out[first:end] = direct(*[column[first:end] for column in columns], *settings)
-    return out
 
 
 @compiled
@@ -83,18 +67,6 @@ def change(runs: Runs, values: Values) -> Values:
 def log_return(runs: Runs, close: Values) -> Values:
     """Logarithm of the close over that of the bar before; NaN on a run's first bar."""
     return np.log(close / lagged(runs, close, 1))
-
-
-@shared
-def exponential_mean(runs: Runs, values: Values, window: int) -> Values:
-    """Exponential mean (TA-Lib's EMA): weight 2 / (window + 1), begun at the mean of a run's first known values."""
-    return per_run(talib.EMA, runs, values, settings=(window,))
-
-
-@shared
-def average_true_range(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
-    """Wilder's average true range (TA-Lib's ATR), in the unit of prices."""
-    return per_run(talib.ATR, runs, high, low, close, settings=(window,))
 
 
 @compiled

@@ -15,16 +15,14 @@ from nightdesk.features.primitives import (
     Runs,
     Values,
     adaptive_mean,
-    average_true_range,
     change,
-    exponential_mean,
     lagged,
-    per_run,
     ratio,
     wilder,
     window_mean,
 )
 from nightdesk.features.rolling import window_highest, window_linear_mean, window_lowest
+from nightdesk.features.ta_lib import average_true_range, exponential_mean, per_run, per_run_outputs
 from nightdesk.tables import CLOSE, HIGH, LOW
 
 # Moves closer to each other than this share of the close are equal: prices come in ticks, and equal moves of
@@ -186,10 +184,7 @@ def _supertrend(runs: Runs, middle: Values, reach: Values, close: Values, equal:
 @shared
 def _macd(runs: Runs, close: Values, fast: int, slow: int, signal: int) -> Values:
     """MACD line, its signal line and their difference (TA-Lib), in the unit of the close: three rows."""
-    out = np.full((3, close.size), np.nan)
-    for first, end in runs.tolist():
-        out[:, first:end] = talib.MACD(close[first:end], fast, slow, signal)
-    return out
+    return per_run_outputs(talib.MACD, runs, close, settings=(fast, slow, signal), outputs=3)
 
 
 @shared

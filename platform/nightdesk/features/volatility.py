@@ -12,8 +12,6 @@ from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.primitives import (
     Runs,
     Values,
-    average_true_range,
-    exponential_mean,
     lagged,
     log_return,
     ratio,
@@ -21,6 +19,7 @@ from nightdesk.features.primitives import (
     window_mean,
 )
 from nightdesk.features.rolling import window_drawdown, window_highest, window_lowest
+from nightdesk.features.ta_lib import average_true_range, exponential_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 _YEAR = 252

@@ -13,15 +13,14 @@ from nightdesk.features.primitives import (
     Runs,
     Values,
     change,
-    exponential_mean,
     lagged,
     log_return,
-    per_run,
     ratio,
     window_deviation,
     window_mean,
 )
 from nightdesk.features.rolling import window_slope
+from nightdesk.features.ta_lib import exponential_mean, per_run
 from nightdesk.tables import CLOSE, HIGH, LOW, VOLUME
 
 # Typical prices closer than this share are equal: thirds of sums of ticks differ by rounding that the price
