@@ -2,7 +2,7 @@
 
 Opens lie on a random walk whose steps are independent of all that is known before; a close is the walk's value times
 noise of its own, which the next open does not keep. Some bars are restated days later, some values are missing, symbols
-are listed and delisted, figures are published weeks after their period, and lists of members a few days late.
+are listed, halted and delisted, figures are published weeks after their period, and lists of members a few days late.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from nightdesk.evaluation.pipeline import KNOWN_ON, Inputs
 from nightdesk.tables import CLOSE, DATE, HIGH, LOW, OPEN, PRICES, SYMBOL, VOLUME
@@ -47,7 +48,8 @@ def market(seed: int, symbols: int = 14, days: int = 200) -> Market:
         # The same lives whatever the seed: one that is exchanged after a day brings no row that could not be.
         born, died = _life(number, days)
         name = f"S{number:02}"
-        own, hidden = _symbol(random, name, dates[born:died])
+        unknown = np.random.default_rng([seed, number]).uniform(size=died - born) < _MISSING
+        own, hidden = _symbol(random, name, dates[born:died], ~_halted(number, days)[born:died], unknown)
         bars.append(own)
         secret.append(hidden)
         facts.append(_facts(random, name, dates[born], dates[died - 1]))
@@ -104,8 +106,23 @@ def _life(number: int, days: int) -> tuple[int, int]:
     return born, died
 
 
-def _symbol(random: np.random.Generator, name: str, dates: list[dt.date]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bars of one symbol with their restatements, and its secret."""
+def _halted(number: int, days: int) -> NDArray[np.bool_]:
+    """Days without a bar of a symbol: it pauses twice, at most ten days, so that on most days some symbol does."""
+    halted = np.zeros(days, dtype=np.bool_)
+    for part in (11, 53):
+        first = days * ((part + 23 * number) % 97) // 100
+        halted[first + 1 : first + 1 + 6 + number % 5] = True
+    return halted
+
+
+def _symbol(
+    random: np.random.Generator,
+    name: str,
+    dates: list[dt.date],
+    traded: NDArray[np.bool_],
+    unknown: NDArray[np.bool_],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Bars of one symbol on days on which it traded, with their restatements, and its secret; some opens `unknown`."""
     count = len(dates)
     moves = random.normal(0.0, _STEP, (2, count))
     noise = random.normal(0.0, _NOISE, count)
@@ -125,19 +142,22 @@ def _symbol(random: np.random.Generator, name: str, dates: list[dt.date]) -> tup
             KNOWN_ON: dates,
         }
     )
-    missing = pl.Series(random.uniform(size=count) < _MISSING)
-    table = table.with_columns(pl.when(missing).then(None).otherwise(pl.col(c)).alias(c) for c in (CLOSE, VOLUME))
-    chosen = table.filter(pl.Series(random.uniform(size=count) < _RESTATED))
+    missing = {OPEN: unknown, **dict.fromkeys((CLOSE, VOLUME), random.uniform(size=count) < _MISSING)}
+    table = table.with_columns(
+        pl.when(pl.Series(lacking)).then(None).otherwise(pl.col(c)).alias(c) for c, lacking in missing.items()
+    )
+    restated = random.uniform(size=count) < _RESTATED
+    table, chosen = table.filter(pl.Series(traded)), table.filter(pl.Series(traded & restated))
     factor = pl.Series(np.exp(random.normal(0.0, 0.08, chosen.height)))
     late = pl.Series(random.integers(1, 25, chosen.height))
-    restated = chosen.with_columns(
+    later = chosen.with_columns(
         *(pl.col(price) * factor for price in PRICES),
         (pl.col(DATE) + pl.lit(late) * pl.duration(days=1)).alias(KNOWN_ON),
     )
-    ahead = np.full(count, np.nan)
-    ahead[:-2] = np.diff(opens)[1:]
-    hidden = pl.DataFrame({SYMBOL: [name] * count, DATE: dates, NEXT_RETURN: ahead})
-    return pl.concat([table, restated]), hidden.with_columns(pl.col(NEXT_RETURN).fill_nan(None))
+    ahead = np.full(table.height, np.nan)
+    ahead[:-2] = np.diff(opens[traded])[1:]
+    hidden = table.select(SYMBOL, DATE, pl.Series(NEXT_RETURN, ahead))
+    return pl.concat([table, later]), hidden.with_columns(pl.col(NEXT_RETURN).fill_nan(None))
 
 
 def _facts(random: np.random.Generator, name: str, first: dt.date, last: dt.date) -> pl.DataFrame:
