@@ -70,8 +70,8 @@ def test_no_block_is_seen_before_it_is_judged(monkeypatch: pytest.MonkeyPatch) -
     learnt: list[tuple[dt.date, dt.date, tuple[float, ...]]] = []
     stacked = choice.stacked_weights
 
-    def seen(past: pl.DataFrame, members: tuple[str, ...], over: int):
-        weights = stacked(past, members, over)
+    def seen(past: pl.DataFrame, members: tuple[str, ...], over: int, scales: tuple[float, ...]):
+        weights = stacked(past, members, over, scales)
         learnt.append((past["date"].max(), past["known_date"].max(), weights.values))
         return weights
 

@@ -34,9 +34,11 @@ from test_same_state import Killed
 from flows.evaluation import evaluate
 from nightdesk.errors import DataRefused
 from nightdesk.faults import listening
+from nightdesk.operations.calibrating import calibrated
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.settings import read_settings
 from nightdesk.store import schema
+from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.inputs import bars_as_known
 from nightdesk.tables import DATE, SYMBOL
 from tasks.reporting import NightSummary
@@ -149,6 +151,18 @@ def test_each_market_is_ranked_by_itself_on_its_own_newest_day(desk: Desk) -> No
     # On the holiday the market is forecast again, on the same bars: its next open is the same.
     eve, holiday = (desk.ranking(day).filter(market="b3").select("rank", SYMBOL, "close") for day in NIGHTS[:2])
     assert eve.equals(holiday)
+
+
+def test_what_the_scores_mean_is_said_of_every_market(desk: Desk) -> None:
+    """On the night after two holidays too: volatility is that of each market's own newest day."""
+    night = desk.night(AGAIN)
+    told = calibrated(night, forecasts_of(night.engine, "live", AGAIN))
+    assert told.height == 35
+    whole = told.drop_nulls(["expected_return", "lower", "upper", "probability_up"])
+    assert whole.height == 35
+    wide = whole.with_columns(width=pl.col("upper") - pl.col("lower"))
+    assert wide["width"].n_unique() == 35
+    assert wide["width"].min() > 0
 
 
 def test_a_nights_forecasts_are_scored_once_those_of_every_market_have_come(desk: Desk) -> None:

@@ -17,10 +17,12 @@ from nightdesk.ensemble.weights import (
     FIXED,
     SKILL,
     STACKING,
+    Scales,
     Weights,
     combined,
     equal_weights,
     fixed_weights,
+    scales_of,
     skill_weights,
     stacked_weights,
 )
@@ -35,7 +37,7 @@ from nightdesk.tables import DATE, FORWARD_RETURN
 ERROR: Final = 0.05
 """Chance, two-sided and shared by all rivals, of calling one better than equal weights by luck."""
 
-Learner = Callable[[pl.DataFrame], Weights]
+Learner = Callable[[pl.DataFrame, Scales], Weights]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +93,34 @@ def choose_weights(
     if blocks < 1:
         raise BadInput(f"blocks must be 1 or more, got {blocks}: choose for example 4")
     learners = _learners(names, horizon, fixed)
-    daily = _nested(met, learners, blocks)
+    daily = _nested(met, names, learners, blocks)
     rivals = tuple(_rival(name, daily, horizon, len(learners) - 1) for name in learners if name != EQUAL)
     better = [one for one in rivals if one.difference.lower is not None and one.difference.lower > 0.0]
     if not better:
         reason = _why_equal(rivals)
-        return Choice(equal_weights(names, reason), reason, rivals)
+        return Choice(equal_weights(met, names, reason), reason, rivals)
     best = max(better, key=lambda one: one.difference.mean or 0.0)
     reason = f"{best.method} weights beat equal ones on days they had not seen: rank IC {_shown(best.difference)}"
-    return Choice(learners[best.method](met), reason, rivals)
+    return Choice(learners[best.method](met, scales_of(met, names)), reason, rivals)
 
 
 def _learners(names: tuple[str, ...], horizon: int, fixed: Mapping[str, float] | None) -> dict[str, Learner]:
     learners: dict[str, Learner] = {
-        EQUAL: lambda met: equal_weights(names),
-        SKILL: lambda met: skill_weights(met, names, horizon),
-        STACKING: lambda met: stacked_weights(met, names, horizon),
+        EQUAL: lambda met, scales: equal_weights(met, names, scales=scales),
+        SKILL: lambda met, scales: skill_weights(met, names, horizon, scales),
+        STACKING: lambda met, scales: stacked_weights(met, names, horizon, scales),
     }
     if fixed is not None:
         if set(fixed) != set(names):
             raise BadInput(
                 f"fixed weights must name the members {', '.join(names)}, got {', '.join(fixed)}: give one for each"
             )
-        given = fixed_weights({name: fixed[name] for name in names})
-        learners[FIXED] = lambda met: given
+        given = {name: fixed[name] for name in names}
+        learners[FIXED] = lambda met, scales: fixed_weights(met, given, scales)
     return learners
 
 
-def _nested(met: pl.DataFrame, learners: Mapping[str, Learner], blocks: int) -> pl.DataFrame:
+def _nested(met: pl.DataFrame, members: Sequence[str], learners: Mapping[str, Learner], blocks: int) -> pl.DataFrame:
     """Daily rank IC of each method on the test blocks: date, and one column a method."""
     days = met[DATE].unique().sort().to_list()
     if len(days) <= blocks:
@@ -126,15 +128,18 @@ def _nested(met: pl.DataFrame, learners: Mapping[str, Learner], blocks: int) -> 
             f"choosing weights must have more than {blocks} days, got {len(days)}: give more, or fewer blocks"
         )
     edges = even_edges(len(days) // (blocks + 1), len(days), blocks)
-    parts = [_block(met, learners, days[first], days[after - 1]) for first, after in pairwise(edges)]
+    parts = [_block(met, members, learners, days[first], days[after - 1]) for first, after in pairwise(edges)]
     return pl.concat(parts)
 
 
-def _block(met: pl.DataFrame, learners: Mapping[str, Learner], first: dt.date, last: dt.date) -> pl.DataFrame:
+def _block(
+    met: pl.DataFrame, members: Sequence[str], learners: Mapping[str, Learner], first: dt.date, last: dt.date
+) -> pl.DataFrame:
     past, test = known_by(met, first), met.filter(pl.col(DATE).is_between(first, last))
+    scales = scales_of(past, members)
     daily = test.select(DATE).unique().sort(DATE)
     for name, learn in learners.items():
-        found = rank_ic_within_markets(combined(test, learn(past))).select(DATE, pl.col(RANK_IC).alias(name))
+        found = rank_ic_within_markets(combined(test, learn(past, scales))).select(DATE, pl.col(RANK_IC).alias(name))
         daily = daily.join(found, on=DATE, how="left", maintain_order="left")
     return daily
 

@@ -20,6 +20,7 @@ from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.code import code_version
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.markets import newest_known, open_markets
+from nightdesk.operations.members import members_of
 from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
 from nightdesk.settings import Settings
 from nightdesk.sources import Source, open_source
@@ -206,8 +207,8 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
     test block would begin before a label has matured, the sealed stretch leaves too little to test on, markets do not
-    go together, or the chosen features lack one that a model needs; UnknownName for a feature or group that is not
-    registered.
+    go together, the chosen features lack one that a model needs, or the members of the ensemble do not hold;
+    UnknownName for a feature or group that is not registered.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -217,6 +218,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
             f"training.first_train must be above the longest horizon of {longest} days, got {first_train}: raise it"
         )
     chosen_features(settings)
+    members_of(settings)
     source = open_markets(settings)[0]
     calendar = source.facts.calendar
     newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))
