@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightdesk.monitoring.findings import Watched
+from nightdesk.publish.paper_book import Standing
+from nightdesk.publish.publication import Recommended
 from nightdesk.store.evidence import Verdict
 
 
@@ -72,6 +74,20 @@ class Course:
     slices: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PaperLine:
+    """One line of the paper book up to a night: its days, and how it stands beside the backtest of its rule.
+
+    `days` is as `store.paper_book.book_of` gives it; `tested` the first and last day of that backtest, None without.
+    """
+
+    horizon: int
+    line: str
+    days: pl.DataFrame
+    standing: Standing
+    tested: tuple[dt.date, dt.date] | None
+
+
 @dataclass(frozen=True, slots=True)
 class NightReport:
     """All of one night that the report shows.
@@ -89,7 +105,7 @@ class NightReport:
     `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
     that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
     `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
-    without one.
+    without one. `recommended` is None where nothing was recommended, `books` are the lines of the paper book.
     """
 
     as_of: dt.date
@@ -126,3 +142,5 @@ class NightReport:
     watched: Watched | None = None
     courses: tuple[Course, ...] = ()
     drift_page: str = ""
+    recommended: Recommended | None = None
+    books: tuple[PaperLine, ...] = ()
