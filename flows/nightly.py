@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -15,8 +16,10 @@ from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, TransientError
+from nightdesk.models.combination import ENSEMBLE
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingMode
+from nightdesk.operations.members import members_of
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
 from nightdesk.operations.training import Tested
@@ -27,7 +30,7 @@ from tasks.ingest import check, fetch, load
 from tasks.monitoring import watch
 from tasks.reporting import NightSummary, Page, picture_drift, report, summarise
 from tasks.serving import book, forecast, mature, promote, propose, publish, weigh
-from tasks.training import baselines, decide, fit
+from tasks.training import assemble, baselines, decide, fit
 
 SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
 """Names of completed states in which no night ran: another process runs it, it was done before, nothing traded."""
@@ -114,7 +117,7 @@ def stages(night: Night) -> NightSummary:
     served = promote(night, proposed, approvals(night, proposed))
     logged = forecast(night, table, served)
     publication = publish(night, table, bars, logged, served)
-    booked = book(night, bars, publication)
+    booked = book(night, bars, publication, served)
     drawn = drift_page(night, table, watched)
     page = report(night, ingested, bars, table, training, served, matured, weighed, publication, booked, watched, drawn)
     return summarise(night, ingested, watched, training, failed, served, matured, logged, publication, page)
@@ -132,18 +135,30 @@ def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | No
 
 
 def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:
-    """Fit every recipe at every horizon, beside the baselines; a fit that fails fails alone, and its name is told.
+    """Fit every recipe at every horizon, and the ensemble of them, beside the baselines.
 
-    Not so where a registry, store or disk failed it: that would be the night's models by chance, and ends the night.
+    A fit that fails fails alone, and its name is told. Not so where a registry, store or disk failed it: that would be
+    the night's models by chance, and ends the night.
     """
-    wanted = [(recipe, horizon) for horizon in night.settings.horizons for recipe in night.settings.training.recipes]
     states: dict[str, State[Tested]] = {}
-    for name, horizon in wanted:
-        state = fit(night, table, bars, name, horizon, return_state=True)
-        error = state.result(raise_on_failure=False)
-        if isinstance(error, TransientError):
-            raise error
-        states[f"{name} h{horizon}"] = state
-    fitted = tuple(state.result() for state in states.values() if state.is_completed())
+    for horizon in night.settings.horizons:
+        for name in night.settings.training.recipes:
+            states[f"{name} h{horizon}"] = lasting(fit(night, table, bars, name, horizon, return_state=True))
+        if members_of(night.settings):
+            own = tuple(one for one in made(states) if one.horizon == horizon)
+            states[f"{ENSEMBLE} h{horizon}"] = lasting(assemble(night, table, bars, own, horizon, return_state=True))
     beside = tuple(one for horizon in night.settings.horizons for one in baselines(night, table, bars, horizon))
-    return fitted + beside, tuple(name for name, state in states.items() if not state.is_completed())
+    return made(states) + beside, tuple(name for name, state in states.items() if not state.is_completed())
+
+
+def lasting(state: State[Tested]) -> State[Tested]:
+    """The state of a fit; what ended it is raised where another start of the night might fare better."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, TransientError):
+        raise error
+    return state
+
+
+def made(states: Mapping[str, State[Tested]]) -> tuple[Tested, ...]:
+    """The fits that came to an end."""
+    return tuple(state.result() for state in states.values() if state.is_completed())

@@ -14,7 +14,7 @@ from nightdesk.home import Home
 from nightdesk.operations.paper_book import books_of
 from nightdesk.publish.publication import NO_ADVICE, PUBLISHED, Latest
 from nightdesk.report.paper_book import line_row
-from nightdesk.report.wording import percent, price, shares, text
+from nightdesk.report.wording import MISSING, percent, price, shares
 from nightdesk.settings import Settings
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import serving_on
@@ -132,5 +132,5 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         *(price(row[name]) for name in ("target", "target_low", "target_high")),
         *(percent(row[name]) for name in ("probability_up", "confidence", "weight")),
         shares(row["shares"]),
-        text(row["trust"]),
+        row["trust"] or MISSING,
     )

@@ -1,4 +1,4 @@
-"""What the command line shows of models that were loaded and tried: a line each."""
+"""What the command line shows of models that were loaded and tried: a line each, and what it was fitted with."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def show_verified(verified: Sequence[Verified]) -> bool:
             f"{'ok    ' if one.fault is None else 'BROKEN'}  {one.name} version {one.version} ({who}): {said}",
             soft_wrap=True,
         )
+        if one.short is not None:
+            out.print(f"        SHORT, so it never serves: {one.short}", soft_wrap=True)
+        if one.environment:
+            made = ", ".join(f"{name} {version}" for name, version in one.environment)
+            out.print(f"        fitted with {made}", soft_wrap=True)
     broken = sum(one.fault is not None for one in verified)
     out.print(f"{len(verified)} versions loaded and tried, {broken} broken")
     return not broken

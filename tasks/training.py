@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingDecision, decide_training
+from nightdesk.operations.assembling import examine_ensemble
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day
 from nightdesk.operations.served_features import outdated_features
@@ -27,6 +28,12 @@ def decide(night: Night, bars: FrameRef, watched: Watched) -> TrainingDecision:
 def fit(night: Night, table: FeatureTable, bars: FrameRef, recipe: str, horizon: int) -> Tested:
     """Fit and test one recipe at one horizon; its own task, so that one that fails fails alone."""
     return examine_recipe(night, table, bars.read(), recipe, horizon)
+
+
+@stage("assemble")
+def assemble(night: Night, table: FeatureTable, bars: FrameRef, fitted: tuple[Tested, ...], horizon: int) -> Tested:
+    """Weigh tonight's fits together as one more model, at one horizon."""
+    return examine_ensemble(night, table, bars.read(), fitted, horizon)
 
 
 @stage("baselines")

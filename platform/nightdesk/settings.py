@@ -195,6 +195,22 @@ class TuningSettings(_Group):
     )
 
 
+class EnsembleSettings(_Group):
+    """Several of a night's models as one, and the intervals that all of them promise."""
+
+    members: tuple[str, ...] | None = Field(
+        None,
+        description="Recipes of training.recipes that are weighed together, two or more; none: all of them; "
+        "[]: no ensemble",
+    )
+    weights: dict[str, float] = Field(
+        {}, description="Weight of each member, 0 or more; empty: evidence chooses the way of weighing"
+    )
+    coverage: float = Field(
+        0.9, ge=0.5, le=0.99, description="Share of returns that the intervals of a forecast promise to hold"
+    )
+
+
 class EvaluationSettings(_Group):
     """What may be looked at."""
 
@@ -322,6 +338,7 @@ class Settings(BaseSettings):
     features: FeatureSettings = FeatureSettings()
     training: TrainingSettings = TrainingSettings()
     tuning: TuningSettings = TuningSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
     recommend: RecommendSettings = RecommendSettings()

@@ -155,10 +155,10 @@ def test_later_outcomes_change_nothing_that_was_fitted_before_them(market: Marke
         market.features, market.labels.with_columns(forward_return=later), market.bars, [SIGNAL, OTHER], market.plan()
     )
     assert other.fitted.weights == found.fitted.weights
-    assert other.fitted.expected == found.fitted.expected
-    assert other.fitted.directions == found.fitted.directions
-    assert other.fitted.intervals.conformal == found.fitted.intervals.conformal
-    assert other.fitted.intervals != found.fitted.intervals
+    assert other.fitted.calibration.expected == found.fitted.calibration.expected
+    assert other.fitted.calibration.directions == found.fitted.calibration.directions
+    assert other.fitted.calibration.intervals.conformal == found.fitted.calibration.intervals.conformal
+    assert other.fitted.calibration.intervals != found.fitted.calibration.intervals
 
 
 def test_tonight_is_forecast_with_what_was_kept(market: Market, found: Ensembled) -> None:

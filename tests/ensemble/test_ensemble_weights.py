@@ -15,6 +15,7 @@ from nightdesk.ensemble.weights import (
     combined,
     equal_weights,
     fixed_weights,
+    scales_of,
     skill_weights,
     stacked_weights,
 )
@@ -45,13 +46,53 @@ def test_what_is_missing_stays_missing_and_what_ranks_nothing_is_nought() -> Non
     assert standardised(frame, ["score"])["score"].to_list() == [0.0, None, None, 0.0, 0.0]
 
 
-def test_a_members_scale_changes_no_weight_and_no_order() -> None:
+def test_a_members_scale_and_level_change_no_weight_and_no_order() -> None:
     frame = met(SKILLS)
-    scaled = frame.with_columns(good=(pl.col("good") * 3).exp(), fair=pl.col("fair") * 1000 - 7)
-    for learn in (lambda f: skill_weights(f, MEMBERS, 1), lambda f: stacked_weights(f, MEMBERS, 1)):
-        assert learn(frame).values == learn(scaled).values
-    weights = stacked_weights(frame, MEMBERS, 1)
-    assert combined(frame, weights)["score"].equals(combined(scaled, weights)["score"])
+    scaled = frame.with_columns(good=pl.col("good") / 4.0 + 3.0, fair=pl.col("fair") * 1000.0 - 7.0)
+    for learn in (skill_weights, stacked_weights):
+        plain, moved = learn(frame, MEMBERS, 1), learn(scaled, MEMBERS, 1)
+        assert moved.values == pytest.approx(plain.values, abs=1e-9)
+        assert moved.scales == pytest.approx((plain.scales[0] / 4.0, plain.scales[1] * 1000.0, plain.scales[2]))
+        away = combined(scaled, moved)["score"] - combined(frame, plain)["score"]
+        assert away.std() < 1e-9  # the same but for one level
+
+
+def test_a_scale_is_the_spread_within_dates_and_markets_each_date_weighing_the_same() -> None:
+    frame = pl.DataFrame(
+        {
+            "date": [1, 1, 1, 1, 2, 2, 3],
+            "market": ["A", "A", "B", "B", "A", "A", "A"],
+            "one": [10.0, 14.0, 100.0, 102.0, 5.0, 5.0, None],
+            "flat": [0.1] * 7,
+        }
+    )
+    # Date 1: squares 4, 4, 1, 1; date 2: 0, 0; date 3 says nothing.
+    assert scales_of(frame, ["one", "flat"]) == pytest.approx((np.sqrt((2.5 + 0.0) / 2), 0.0))
+    assert scales_of(frame.head(0), ["one"]) == (0.0,)
+
+
+def test_a_rows_score_is_the_weighed_sum_whoever_stands_beside_it() -> None:
+    frame = met(SKILLS, days=30)
+    weights = fixed_weights(frame, {"good": 2, "fair": 1, "noise": 1})
+    whole = combined(frame, weights)["score"]
+    alone = pl.concat([combined(frame[row], weights)["score"] for row in range(0, frame.height, 97)])
+    assert alone.to_list() == whole.gather_every(97).to_list()
+    by_hand = sum(
+        frame[name] * weight / scale
+        for name, weight, scale in zip(MEMBERS, (0.5, 0.25, 0.25), weights.scales, strict=True)
+    )
+    assert (whole - by_hand).abs().max() < 1e-12
+
+
+def test_a_member_that_ranks_nothing_says_nothing() -> None:
+    frame = met(SKILLS, days=30).with_columns(fair=pl.lit(0.1))
+    weights = equal_weights(frame, MEMBERS)
+    assert weights.of("fair") == pytest.approx(1 / 3)
+    assert weights.scale_of("fair") == 0.0
+    assert combined(frame, weights)["score"].equals(combined(frame.with_columns(fair=pl.lit(9.0)), weights)["score"])
+    assert stacked_weights(frame, MEMBERS, 1).method == "equal"
+    nobody = frame.with_columns(pl.lit(1.0).alias(name) for name in MEMBERS)
+    assert combined(nobody, equal_weights(nobody, MEMBERS))["score"].unique().to_list() == [0.0]
 
 
 @pytest.mark.parametrize("learn", [skill_weights, stacked_weights])
@@ -88,7 +129,9 @@ def test_two_members_that_say_the_same_share_their_weight() -> None:
 
 def test_stacking_equals_a_slow_reference() -> None:
     frame = met(SKILLS, days=40)
-    placed = standardised(frame, [*MEMBERS, "forward_return"])
+    middled = frame.with_columns(pl.col(name) - pl.col(name).mean().over("date") for name in MEMBERS)
+    spread = {name: float(np.sqrt(np.mean(middled[name].to_numpy() ** 2))) for name in MEMBERS}
+    placed = standardised(middled, ["forward_return"]).with_columns(pl.col(n) / spread[n] for n in MEMBERS)
 
     def loss(weights: np.ndarray) -> float:
         total = 0.0
@@ -106,22 +149,26 @@ def test_each_date_weighs_the_same_however_many_symbols_it_has() -> None:
     frame = met(SKILLS, days=60)
     first = frame["date"].min()
     crowded = pl.concat([frame, *[frame.filter(pl.col("date") == first)] * 4])
-    plain, more = stacked_weights(frame, MEMBERS, 1).values, stacked_weights(crowded, MEMBERS, 1).values
-    assert more == pytest.approx(plain, abs=1e-6)
-    assert more != stacked_weights(frame.filter(pl.col("date") > first), MEMBERS, 1).values
+    plain, more = stacked_weights(frame, MEMBERS, 1), stacked_weights(crowded, MEMBERS, 1)
+    assert more.values == pytest.approx(plain.values, abs=1e-6)
+    assert more.scales == pytest.approx(plain.scales)
+    assert more.values != stacked_weights(frame.filter(pl.col("date") > first), MEMBERS, 1).values
 
 
 def test_markets_are_not_compared_with_each_other() -> None:
-    """Returns of one market in another currency, at another level: nothing changes."""
+    """Returns of one market in another currency, and scores of it at another level: nothing changes."""
     second = pl.col("symbol") < "S015"
     frame = met(SKILLS, days=60).with_columns(market=pl.when(second).then(pl.lit("B")).otherwise(pl.lit("A")))
     moved = frame.with_columns(
-        pl.when(second).then(5.0 + 100.0 * pl.col(name)).otherwise(name).alias(name)
-        for name in ("forward_return", "good")
+        forward_return=pl.when(second).then(5.0 + 100.0 * pl.col("forward_return")).otherwise("forward_return"),
+        good=pl.when(second).then(5.0 + pl.col("good")).otherwise("good"),
     )
     for learn in (skill_weights, stacked_weights):
-        assert learn(moved, MEMBERS, 1) == learn(frame, MEMBERS, 1)
-        assert learn(moved.drop("market"), MEMBERS, 1) != learn(frame.drop("market"), MEMBERS, 1)
+        plain, apart = learn(frame, MEMBERS, 1), learn(moved, MEMBERS, 1)
+        assert apart.values == pytest.approx(plain.values, abs=1e-9)
+        assert apart.scales == pytest.approx(plain.scales)
+        together = learn(moved.drop("market"), MEMBERS, 1)
+        assert together.values != pytest.approx(learn(frame.drop("market"), MEMBERS, 1).values, abs=1e-3)
 
 
 def test_the_ensemble_is_better_than_each_of_two_members_of_one_skill() -> None:
@@ -132,13 +179,14 @@ def test_the_ensemble_is_better_than_each_of_two_members_of_one_skill() -> None:
 
 
 def test_fixed_weights_are_scaled_and_bad_ones_refused() -> None:
-    assert fixed_weights({"a": 3, "b": 1, "c": 0}).values == (0.75, 0.25, 0.0)
+    frame = met({"a": 0.1, "b": 0.1, "c": 0.1}, days=3)
+    assert fixed_weights(frame, {"a": 3, "b": 1, "c": 0}).values == (0.75, 0.25, 0.0)
     with pytest.raises(BadInput, match=r"weights must be 0 or more and not all 0, got a 1, b -1: give each"):
-        fixed_weights({"a": 1, "b": -1})
+        fixed_weights(frame, {"a": 1, "b": -1})
     with pytest.raises(BadInput, match="not all 0"):
-        fixed_weights({"a": 0, "b": 0})
+        fixed_weights(frame, {"a": 0, "b": 0})
     with pytest.raises(BadInput, match=r"two or more members, each once, got a:"):
-        fixed_weights({"a": 1})
+        fixed_weights(frame, {"a": 1})
 
 
 def test_a_row_that_a_member_left_out_has_no_score() -> None:
@@ -146,7 +194,7 @@ def test_a_row_that_a_member_left_out_has_no_score() -> None:
         fair=pl.when(pl.col("symbol") == "S003").then(None).otherwise("fair"),
         noise=pl.when(pl.col("symbol") == "S004").then(None).otherwise("noise"),
     )
-    score = combined(frame, fixed_weights({"good": 1, "fair": 1, "noise": 0}))
+    score = combined(frame, fixed_weights(frame, {"good": 1, "fair": 1, "noise": 0}))
     # A member without a weight is none of the ensemble's voices: its silence changes nothing.
     assert score.filter(pl.col("score").is_null())["symbol"].unique().to_list() == ["S003"]
 
@@ -164,4 +212,4 @@ def test_an_ensemble_short_of_a_member_says_so_and_is_never_promoted() -> None:
     other = choose(None, None, [Fit("ensemble", "recipe", 0.2, fault), Fit("ridge", "ridge", 0.01, None)])
     assert other.model == "ridge"
     with pytest.raises(BadInput, match="got none of fair"):
-        combined(met(SKILLS, days=2).drop("fair"), equal_weights(MEMBERS))
+        combined(met(SKILLS, days=2).drop("fair"), equal_weights(met(SKILLS, days=2), MEMBERS))

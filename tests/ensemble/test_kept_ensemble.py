@@ -14,6 +14,7 @@ from ensemble_samples import met
 
 from nightdesk.ensemble.adaptive import Adaptive, adaptive, walked
 from nightdesk.ensemble.assembled import Assembled
+from nightdesk.ensemble.calibration import Calibrated, Calibration, KeptCalibration, calibrate
 from nightdesk.ensemble.confidence import Confidence, NotShown, confidence
 from nightdesk.ensemble.conformal import Conformal, fit_conformal
 from nightdesk.ensemble.curve import Curve, rising_curve, with_place
@@ -60,8 +61,17 @@ def shown() -> Confidence:
     return found
 
 
+def calibration() -> Calibration:
+    return Calibration(1, expected(), fit_directions(scored(), 1), walked_state(), shown(), "")
+
+
 def assembled() -> Assembled:
-    return Assembled(1, weights(), expected(), fit_directions(scored(), 1), walked_state(), shown(), "")
+    return Assembled(weights(), calibration())
+
+
+def calibrated() -> KeptCalibration:
+    regimes = pl.DataFrame(schema={"date": pl.Date, "regime": pl.String})
+    return calibrate(scored().drop("direction", "signal"), 1, scored()["known_date"].max(), regimes)
 
 
 FITTED: dict[type[Any], Callable[[], Any]] = {
@@ -73,6 +83,9 @@ FITTED: dict[type[Any], Callable[[], Any]] = {
     Adaptive: walked_state,
     Confidence: shown,
     NotShown: lambda: confidence(scored().head(90), 1),
+    Calibration: calibration,
+    Calibrated: lambda: calibrated().found,
+    KeptCalibration: calibrated,
     Assembled: assembled,
 }
 """Everything an ensemble keeps, and how this test comes by one that has learnt something."""
@@ -116,10 +129,10 @@ def test_a_kept_ensemble_forecasts_the_same_bits() -> None:
 
 
 def test_without_confidence_it_is_null_and_says_why() -> None:
-    record = replace(assembled(), confidence=None, confidence_said="no confidence is shown: too few days")
-    back = from_json(Assembled, to_json(record))
+    record = replace(calibration(), confidence=None, confidence_said="no confidence is shown: too few days")
+    back = from_json(Calibration, to_json(record))
     assert back.confidence_said == "no confidence is shown: too few days"
-    told = back.forecast(scores())
+    told = back.forecast(scored())
     assert told["confidence"].null_count() == told.height
 
 

@@ -39,6 +39,7 @@ def settings_of(home: Path) -> dict[str, str]:
         "NIGHTDESK_TRAINING__FIRST_TRAIN": "300",
         "NIGHTDESK_TRAINING__FOLDS": "2",
         "NIGHTDESK_TRAINING__THREADS": "1",
+        "NIGHTDESK_ENSEMBLE__MEMBERS": "[]",
     }
 
 

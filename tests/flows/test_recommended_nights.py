@@ -16,13 +16,14 @@ from nightdesk.evaluation.backtest import Costs
 from nightdesk.evaluation.trading_panel import trading_panel
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.panel import panel_of
+from nightdesk.operations.paper_book import books
 from nightdesk.operations.recommending import recommended_on
 from nightdesk.publish.paper_book import RANKING, State, best_tenth, follow
 from nightdesk.publish.publication import NO_ADVICE, latest
 from nightdesk.recommend.risk import risk_of
 from nightdesk.settings import read_settings
 from nightdesk.store.forecasts import forecasts_of
-from nightdesk.store.paper_book import book_of, positions_on
+from nightdesk.store.paper_book import book_of, expectations_of, positions_on
 
 NIGHTS = 4
 
@@ -103,6 +104,26 @@ def test_the_paper_book_is_what_the_published_nights_come_to(night: Night) -> No
     assert book["benchmark"].to_list() == pytest.approx([one.benchmark for one in slow], rel=1e-9)
     assert positions_on(night.engine, "live", 5, RANKING, days[-1]) == pytest.approx(dict(slow[-1].positions))
     assert book["net"].to_list() != [0.0] * 3
+
+
+def test_the_backtest_of_its_rule_stands_beside_the_ranking(night: Night) -> None:
+    (expected,) = expectations_of(night.engine, "live", night.as_of).values()
+    assert (expected.as_of, expected.horizon, expected.model) == (market_days(NIGHTS)[0], 5, "ridge")
+    (file,) = night.home.evaluations("live", expected.as_of).glob("h5-ridge-said-*.parquet")
+    said, bars = pl.read_parquet(file), panel_of(night)
+    # The whole history instead of its part, and the sum done by hand.
+    days = [day for day in night.days(bars["date"].min()) if day <= said["date"].max()]
+    bars = bars.filter(pl.col("date") <= days[-1])
+    panel = trading_panel(bars, days)
+    scores, costs = panel.wide(said, "score"), Costs(capital=night.settings.recommend.capital)
+    state = State(said["date"].min(), 1.0, {})
+    made = follow(state, best_tenth(scores, 5), scores, panel, panel.wide(bars, "close"), costs)
+    assert expected.days == len(made)
+    assert expected.mean == pytest.approx(sum(one.net - one.benchmark for one in made) / len(made), rel=1e-9)
+    assert (expected.first_day, expected.last_day) == (made[0].date, made[-1].date)
+    paper = [one for one in books(night, {5: "ridge"}) if one.line == RANKING]
+    assert paper[0].standing.verdict == "early"
+    assert paper[0].standing.lower < expected.mean < paper[0].standing.upper
 
 
 def test_a_night_run_again_adds_nothing_to_the_book(night: Night) -> None:

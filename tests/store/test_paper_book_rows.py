@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import polars as pl
 import sqlalchemy as sa
@@ -12,11 +13,11 @@ from nightdesk.store.paper_book import (
     Expectation,
     Standpoint,
     add_days,
+    add_expectations,
     book_of,
     expectations_of,
     newest_standpoints,
     positions_on,
-    write_expectations,
 )
 
 DAYS = [dt.date(2024, 1, day) for day in range(2, 6)]
@@ -57,12 +58,11 @@ def test_each_line_goes_on_from_its_newest_day(store: sa.Engine) -> None:
     assert positions_on(store, "live", 5, "ranking", DAYS[3]) == {}
 
 
-def test_the_newest_expectation_of_a_model_counts_and_a_night_writes_its_own_anew(store: sa.Engine) -> None:
-    old = Expectation(5, "ridge", 0.001, 0.0002, 9, 400, DAYS[0], DAYS[1])
-    new = Expectation(5, "ridge", None, None, 0, 3, None, None)
-    write_expectations(store, "live", DAYS[0], [Expectation(20, "ridge", 0.5, 0.1, 3, 30, DAYS[0], DAYS[1])])
-    write_expectations(store, "live", DAYS[0], [old])
-    write_expectations(store, "live", DAYS[2], [new])
+def test_the_newest_expectation_of_a_model_counts_and_what_stands_is_left(store: sa.Engine) -> None:
+    old = Expectation(DAYS[0], 5, "ridge", 0.001, 0.0002, 9, 400, DAYS[0], DAYS[1])
+    new = Expectation(DAYS[2], 5, "ridge", None, None, 0, 3, None, None)
+    add_expectations(store, "live", [old])
+    add_expectations(store, "live", [new, replace(old, mean=9.0)])
     assert expectations_of(store, "live", DAYS[1]) == {(5, "ridge"): old}
     assert expectations_of(store, "live", DAYS[3]) == {(5, "ridge"): new}
     assert expectations_of(store, "replay", DAYS[3]) == {}

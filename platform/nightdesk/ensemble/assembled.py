@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import polars as pl
 
-from nightdesk.ensemble.adaptive import STEP, Adaptive, adaptive, feed, walked
+from nightdesk.ensemble.adaptive import STEP
+from nightdesk.ensemble.calibration import PARTS, ROUND_TRIP, Calibration, calibrated_on, cut
 from nightdesk.ensemble.choice import Choice, choose_weights
-from nightdesk.ensemble.confidence import CONFIDENCE, Confidence, NotShown, confidence
-from nightdesk.ensemble.conformal import LOWER, UPPER, fit_conformal
-from nightdesk.ensemble.coverage import coverage_table
-from nightdesk.ensemble.expected_return import EXPECTED_RETURN, ExpectedReturn, fit_expected_return
+from nightdesk.ensemble.confidence import CONFIDENCE
+from nightdesk.ensemble.conformal import LOWER, UPPER
+from nightdesk.ensemble.expected_return import EXPECTED_RETURN
 from nightdesk.ensemble.out_of_fold import out_of_fold
-from nightdesk.ensemble.probabilities import PROBABILITIES, Directions, fit_directions
-from nightdesk.ensemble.reliability import (
-    FORECAST,
-    HAPPENED,
-    brier_of_classes,
-    expected_calibration_error,
-    reliability_table,
-)
+from nightdesk.ensemble.probabilities import PROBABILITIES
 from nightdesk.ensemble.trailing import trailing_volatility
 from nightdesk.ensemble.weights import Weights, combined
 from nightdesk.errors import BadInput
 from nightdesk.evaluation.slices import volatility_regimes
 from nightdesk.evaluation.walk_forward import Plan
-from nightdesk.labels.columns import DIRECTION, KNOWN_DATE
-from nightdesk.labels.direction import UP, with_direction
+from nightdesk.labels.columns import DIRECTION
 from nightdesk.models import recipe
 from nightdesk.models.recipe import Recipe
 from nightdesk.scoring.intervals import mean_interval
@@ -45,18 +36,10 @@ ENSEMBLE: Final = "ensemble"
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What an ensemble has learnt: all that a night needs beside the members' own scores; kept as JSON (`kept`).
+    """What an ensemble has learnt: all that a night needs beside the members' own scores; kept as JSON (`kept`)."""
 
-    `confidence` is None where none may be shown; `confidence_said` then says why, and is empty else.
-    """
-
-    horizon: int
     weights: Weights
-    expected: ExpectedReturn
-    directions: Directions
-    intervals: Adaptive
-    confidence: Confidence | None
-    confidence_said: str
+    calibration: Calibration
 
     def forecast(self, scores: pl.DataFrame) -> pl.DataFrame:
         """Forecast one evening, or several with one state of the intervals.
@@ -70,21 +53,15 @@ class Assembled:
         Returns
         -------
         DataFrame
-            With score in the place of the members, expected_return, lower, upper (fractions over the horizon),
-            probability_down, probability_flat, probability_up, confidence; null where a member said nothing.
+            With score in the place of the members, and what `calibration.Calibration.forecast` adds; null where a
+            member said nothing.
 
         Raises
         ------
         BadInput
             A column is missing; of members, they are named.
         """
-        return self.intervals.add(self._calibrated(combined(scores, self.weights)))
-
-    def _calibrated(self, scored: pl.DataFrame) -> pl.DataFrame:
-        told = self.directions.add(self.expected.add(scored))
-        if self.confidence is None:
-            return told.with_columns(pl.lit(None, pl.Float64).alias(CONFIDENCE))
-        return self.confidence.add(told)
+        return self.calibration.forecast(combined(scores, self.weights))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,23 +101,24 @@ class Ensembled:
 
     def summary(self) -> str:
         """The ensemble in words and tables, for a terminal."""
-        said = _said(self.fitted)
+        calibration = self.fitted.calibration
+        said = _said(calibration)
         shown = ["undefined" if one is None else f"{one:.3f}" for one in (self.brier, self.calibration_error)]
         with pl.Config(
             tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, float_precision=4
         ):
             return (
                 f"{self.choice.reason}\n{self.members}\n"
-                f"Coverage of intervals that promise {self.fitted.intervals.conformal.coverage:.0%}:\n{self.coverage}\n"
+                f"Coverage of intervals that promise {calibration.intervals.conformal.coverage:.0%}:\n{self.coverage}\n"
                 f"Probabilities: Brier score {shown[0]}, calibration error of up {shown[1]}\nConfidence: {said}"
             )
 
 
-def _said(fitted: Assembled) -> str:
-    if fitted.confidence is None:
-        return fitted.confidence_said
-    if fitted.confidence.believed == 0.0:
-        return f"{fitted.confidence.base:.0%} for every call: bolder ones are not shown to be right more often"
+def _said(calibration: Calibration) -> str:
+    if calibration.confidence is None:
+        return calibration.confidence_said
+    if calibration.confidence.believed == 0.0:
+        return f"{calibration.confidence.base:.0%} for every call: bolder ones are not shown to be right more often"
     return "shown, by the strength of a call"
 
 
@@ -153,7 +131,7 @@ def ensemble_of(
     *,
     fixed: Mapping[str, float] | None = None,
     coverage: float = 0.9,
-    round_trip_cost: float = 0.001,
+    round_trip_cost: float = ROUND_TRIP,
     step: float = STEP,
 ) -> Ensembled:
     """Build an ensemble of recipes and judge it.
@@ -190,11 +168,24 @@ def ensemble_of(
     moved = met.join(trailing_volatility(bars), on=[SYMBOL, DATE], how="left", maintain_order="left")
     parts = parted(moved.with_columns(pl.lit(plan.horizon, pl.Int32).alias(HORIZON)), SHARES)
     choice = choose_weights(parts[0], names, plan.horizon, fixed=fixed)
-    learning, aiming, judged = (with_direction(combined(part, choice.weights), round_trip_cost) for part in parts[1:])
-    fitted = _fitted(learning, aiming, choice.weights, plan.horizon, coverage, step)
-    told, state = walked(fitted.intervals, fitted._calibrated(judged))
-    fed = feed(state, told, plan.days[-1])
-    return _judged(_with_intervals(fitted, fed), choice, parts, told, volatility_regimes(bars, plan.days))
+    learning, aiming, judged = (combined(part, choice.weights) for part in parts[1:])
+    regimes = volatility_regimes(bars, plan.days)
+    found, told = calibrated_on(
+        (learning, aiming, judged), plan.horizon, plan.days[-1], regimes, coverage, round_trip_cost, step
+    )
+    columns = [SCORE, EXPECTED_RETURN, LOWER, UPPER, *PROBABILITIES.values(), CONFIDENCE, FORWARD_RETURN, DIRECTION]
+    keys = [SYMBOL, DATE, *([MARKET] if MARKET in told.columns else [])]
+    return Ensembled(
+        Assembled(choice.weights, found.calibration),
+        choice,
+        _parts_table(parts),
+        told.select(*keys, *columns),
+        _members_table(choice.weights, parts[-1], told, plan.horizon),
+        found.coverage(),
+        found.reliability(),
+        found.brier,
+        found.calibration_error,
+    )
 
 
 def parted(met: pl.DataFrame, shares: Sequence[float]) -> list[pl.DataFrame]:
@@ -202,67 +193,17 @@ def parted(met: pl.DataFrame, shares: Sequence[float]) -> list[pl.DataFrame]:
 
     `met` has date and known_date; `shares` sum to 1. BadInput where a part is left without a row.
     """
-    days = met[DATE].unique().sort().to_list()
-    edges = [round(len(days) * sum(shares[:number])) for number in range(len(shares) + 1)]
-    parts = []
-    for first, after in pairwise(edges):
-        part = met.filter(pl.col(DATE).is_in(days[first:after]))
-        if after < len(days):
-            part = part.filter(pl.col(KNOWN_DATE) <= days[after])
-        parts.append(part)
+    parts = cut(met, shares)
     if any(part.is_empty() for part in parts):
         raise BadInput(
             f"each of the {len(shares)} parts of an ensemble must have a day whose label is known before the next one "
-            f"begins, got {len(days)} days in all: give more, or a shorter horizon"
+            f"begins, got {met[DATE].n_unique()} days in all: give more, or a shorter horizon"
         )
     return parts
 
 
-def _fitted(
-    learning: pl.DataFrame, aiming: pl.DataFrame, weights: Weights, horizon: int, coverage: float, step: float
-) -> Assembled:
-    expected = fit_expected_return(learning, horizon)
-    intervals = adaptive(fit_conformal(expected.add(aiming), horizon, coverage), step)
-    found = confidence(learning, horizon)
-    shown = (None, found.reason) if isinstance(found, NotShown) else (found, "")
-    return Assembled(horizon, weights, expected, fit_directions(learning, horizon), intervals, *shown)
-
-
-def _with_intervals(fitted: Assembled, intervals: Adaptive) -> Assembled:
-    return Assembled(
-        fitted.horizon,
-        fitted.weights,
-        fitted.expected,
-        fitted.directions,
-        intervals,
-        fitted.confidence,
-        fitted.confidence_said,
-    )
-
-
-def _judged(
-    fitted: Assembled, choice: Choice, parts: Sequence[pl.DataFrame], told: pl.DataFrame, regimes: pl.DataFrame
-) -> Ensembled:
-    horizon, up = fitted.horizon, pl.col(PROBABILITIES[UP]).alias(FORECAST)
-    rise = (pl.col(DIRECTION).cast(pl.String) == UP).alias(HAPPENED)
-    reliability = reliability_table(told.select(DATE, up, rise), horizon)
-    columns = [SCORE, EXPECTED_RETURN, LOWER, UPPER, *PROBABILITIES.values(), CONFIDENCE, FORWARD_RETURN, DIRECTION]
-    keys = [SYMBOL, DATE, *([MARKET] if MARKET in told.columns else [])]
-    return Ensembled(
-        fitted,
-        choice,
-        _parts_table(parts),
-        told.select(*keys, *columns),
-        _members_table(fitted.weights, parts[-1], told, horizon),
-        coverage_table(told, horizon, regimes),
-        reliability,
-        brier_of_classes(told, DIRECTION, PROBABILITIES),
-        expected_calibration_error(reliability),
-    )
-
-
 def _parts_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    names = ("weights", "calibration and confidence", "intervals", "judgement")
+    names = ("weights", *PARTS)
     rows = [
         (name, part[DATE].min(), part[DATE].max(), part[DATE].n_unique())
         for name, part in zip(names, parts, strict=True)

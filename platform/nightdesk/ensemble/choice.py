@@ -96,7 +96,7 @@ def choose_weights(
     better = [one for one in rivals if one.difference.lower is not None and one.difference.lower > 0.0]
     if not better:
         reason = _why_equal(rivals)
-        return Choice(equal_weights(names, reason), reason, rivals)
+        return Choice(equal_weights(met, names, reason), reason, rivals)
     best = max(better, key=lambda one: one.difference.mean or 0.0)
     reason = f"{best.method} weights beat equal ones on days they had not seen: rank IC {_shown(best.difference)}"
     return Choice(learners[best.method](met), reason, rivals)
@@ -104,7 +104,7 @@ def choose_weights(
 
 def _learners(names: tuple[str, ...], horizon: int, fixed: Mapping[str, float] | None) -> dict[str, Learner]:
     learners: dict[str, Learner] = {
-        EQUAL: lambda met: equal_weights(names),
+        EQUAL: lambda met: equal_weights(met, names),
         SKILL: lambda met: skill_weights(met, names, horizon),
         STACKING: lambda met: stacked_weights(met, names, horizon),
     }
@@ -113,8 +113,8 @@ def _learners(names: tuple[str, ...], horizon: int, fixed: Mapping[str, float] |
             raise BadInput(
                 f"fixed weights must name the members {', '.join(names)}, got {', '.join(fixed)}: give one for each"
             )
-        given = fixed_weights({name: fixed[name] for name in names})
-        learners[FIXED] = lambda met: given
+        given = {name: fixed[name] for name in names}
+        learners[FIXED] = lambda met: fixed_weights(met, given)
     return learners
 
 

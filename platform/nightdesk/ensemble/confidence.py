@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -14,7 +15,7 @@ from nightdesk.ensemble.expected_return import daily_slope
 from nightdesk.ensemble.places import PLACE, among
 from nightdesk.ensemble.shrinkage import shrunk_mean
 from nightdesk.scoring.checks import check_columns, check_horizon
-from nightdesk.scoring.intervals import paired_interval
+from nightdesk.scoring.intervals import MeanInterval, paired_interval
 from nightdesk.tables import DATE, FORWARD_RETURN, SCORE
 
 CONFIDENCE: Final = "confidence"
@@ -75,25 +76,47 @@ def confidence(met: pl.DataFrame, horizon: int) -> Confidence | NotShown:
     """
     check_horizon(horizon)
     called = _called(met)
-    by_bin = _hit_rates(called)
-    pairs = list(combinations(range(BINS), 2))
-    for calm, bold in pairs:
-        gap = paired_interval(by_bin[f"{bold}"], by_bin[f"{calm}"], horizon, 1.0 - 2.0 * ERROR / len(pairs))
-        if gap.mean is None or gap.upper is None:
-            return NotShown(
-                f"no confidence is shown: {gap.days} matured days with calls of every strength are too few to judge it"
-            )
-        if gap.upper < 0.0:
-            return NotShown(
-                f"no confidence is shown: of {BINS} bins by strength, calls of bin {bold + 1} were right less often "
-                f"than those of bin {calm + 1}, by {-gap.mean:.1%} of all (at least {-gap.upper:.1%}), over {gap.days} "
-                "days"
-            )
+    gaps = _gaps(called, horizon)
+    few = next((gap for gap in gaps.values() if gap.upper is None), None)
+    if few is not None:
+        return NotShown(
+            f"no confidence is shown: {few.days} matured days with calls of every strength are too few to judge it"
+        )
+    broken = _violation(gaps)
+    if broken is not None:
+        return broken
     slope = shrunk_mean(daily_slope(called, _HIT, _STRENGTH), horizon)
     rate = called.sort(DATE).group_by(DATE, maintain_order=True).agg(pl.col(_HIT).mean())[_HIT]
     base = 0.5 + shrunk_mean(rate - 0.5, horizon).value
     curve = rising_curve(called, _HIT, _STRENGTH, (0.0, 0.5))
     return Confidence(horizon, base, slope.believed if slope.mean > 0.0 else 0.0, curve, len(rate))
+
+
+def violation(met: pl.DataFrame, horizon: int) -> NotShown | None:
+    """Say where bolder calls were right significantly less often than calmer ones, or None where they were not.
+
+    Arguments and errors are those of `confidence`. On days too few to judge nothing is violated.
+    """
+    check_horizon(horizon)
+    return _violation(_gaps(_called(met), horizon))
+
+
+def _gaps(called: pl.DataFrame, horizon: int) -> dict[tuple[int, int], MeanInterval]:
+    """How much more often the bolder of each pair of bins was right, a day, with one-sided bounds for all pairs."""
+    by_bin, pairs = _hit_rates(called), list(combinations(range(BINS), 2))
+    level = 1.0 - 2.0 * ERROR / len(pairs)
+    return {(calm, bold): paired_interval(by_bin[f"{bold}"], by_bin[f"{calm}"], horizon, level) for calm, bold in pairs}
+
+
+def _violation(gaps: Mapping[tuple[int, int], MeanInterval]) -> NotShown | None:
+    for (calm, bold), gap in gaps.items():
+        if gap.mean is not None and gap.upper is not None and gap.upper < 0.0:
+            return NotShown(
+                f"no confidence is shown: of {BINS} bins by strength, calls of bin {bold + 1} were right less often "
+                f"than those of bin {calm + 1}, by {-gap.mean:.1%} of all (at least {-gap.upper:.1%}), over {gap.days} "
+                "days"
+            )
+    return None
 
 
 def _called(met: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,9 @@ from nightdesk.tables import DATE, FORWARD_RETURN
 
 OVERALL: Final = "overall"
 COVERAGE: Final = "coverage"
+COVERED: Final = {SLICE: pl.String, "days": pl.Int64, COVERAGE: pl.Float64, LOWER: pl.Float64, UPPER: pl.Float64}
+"""Columns of a coverage table."""
+
 MIN_YEAR: Final = 200
 """Scored days that a calendar year must have to be shown by itself."""
 
@@ -66,8 +69,7 @@ def coverage_table(told: pl.DataFrame, horizon: int, regimes: pl.DataFrame | Non
         )
         for (name,), part in joined.group_by(REGIME, maintain_order=True):
             rows.append(_row(str(name), part[COVERAGE], horizon))
-    schema = {SLICE: pl.String, "days": pl.Int64, COVERAGE: pl.Float64, LOWER: pl.Float64, UPPER: pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=COVERED, orient="row")
 
 
 def interval_score(told: pl.DataFrame, coverage: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -40,13 +40,21 @@ def out_of_fold(features: pl.DataFrame, labels: pl.DataFrame, members: Sequence[
         Fewer than two members, or as `evaluation.splits.purged_walk_forward`.
     """
     names = check_members([recipe.name for recipe in members])
+    said = {name: _said(features, labels, recipe, plan) for name, recipe in zip(names, members, strict=True)}
+    return beside_outcomes(said, labels, plan)
+
+
+def beside_outcomes(said: Mapping[str, pl.DataFrame], labels: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """Put what was said out of fold, by name, beside what came of it.
+
+    Each of `said` is symbol, date, score; the result is as that of `out_of_fold`, with a column of scores a name.
+    """
     if plan.sealed_from is not None:
         labels = labels.filter(pl.col(KNOWN_DATE) < plan.sealed_from)
     among = [MARKET] if MARKET in labels.columns else []
     met = labels.filter(pl.col(HORIZON) == plan.horizon).select(SYMBOL, DATE, *among, KNOWN_DATE, FORWARD_RETURN)
-    for name, recipe in zip(names, members, strict=True):
-        said = _said(features, labels, recipe, plan).rename({SCORE: name})
-        met = met.join(said, on=[SYMBOL, DATE], how="inner")
+    for name, scores in said.items():
+        met = met.join(scores.select(SYMBOL, DATE, pl.col(SCORE).alias(name)), on=[SYMBOL, DATE], how="inner")
     return met.sort(DATE, SYMBOL)
 
 

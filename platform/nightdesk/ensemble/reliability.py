@@ -19,6 +19,18 @@ OBSERVED: Final = "observed"
 ROWS: Final = "rows"
 BINS: Final = 10
 
+RELIABILITY: Final = {
+    "from": pl.Float64,
+    "to": pl.Float64,
+    ROWS: pl.Int64,
+    "days": pl.Int64,
+    FORECAST: pl.Float64,
+    OBSERVED: pl.Float64,
+    "lower": pl.Float64,
+    "upper": pl.Float64,
+}
+"""Columns of a reliability table."""
+
 
 def reliability_table(told: pl.DataFrame, horizon: int, bins: int = BINS) -> pl.DataFrame:
     """Compare probabilities with what happened, in bins of equal width.
@@ -59,10 +71,7 @@ def reliability_table(told: pl.DataFrame, horizon: int, bins: int = BINS) -> pl.
         bounds = (None, None) if reach is None else (max(0.0, observed - reach), min(1.0, observed + reach))
         edges = (int(str(place)) / bins, (int(str(place)) + 1) / bins)
         rows.append((*edges, part.height, daily.height, _mean(part[FORECAST]), observed, *bounds))
-    names = ("from", "to", ROWS, "days", FORECAST, OBSERVED, "lower", "upper")
-    counted = (ROWS, "days")
-    schema = {name: pl.Int64 if name in counted else pl.Float64 for name in names}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=RELIABILITY, orient="row")
 
 
 def expected_calibration_error(table: pl.DataFrame) -> float | None:

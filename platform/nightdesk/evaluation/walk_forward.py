@@ -82,10 +82,12 @@ class WalkForward:
     """Daily rank IC out of sample (columns date, rank_ic, symbols) and the fits behind it.
 
     Of several markets it is that within markets, and `markets` has each market's own: market, date, rank_ic, symbols.
+    `said` is what was said out of sample, whatever came of it: symbol, date, score.
     """
 
     daily: pl.DataFrame
     fits: tuple[FoldFit, ...]
+    said: pl.DataFrame
     markets: pl.DataFrame | None = None
 
 
@@ -106,21 +108,23 @@ def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, p
     labels
         As `labels.forward.forward_returns` gives them, `plan.horizon` among the horizons.
     """
-    fits, scored, met = [], [], []
+    fits, scored, met, said = [], [], [], []
     columns = feature_columns(features, recipe.features)
     for one in fitted_folds(features, labels, columns, fit_of(recipe), plan):
         test = rows_tested(features, one.fold)
-        met.append(met_by(said_of(test, one.fitted.predict(to_matrix(test, columns))), labels, plan))
+        said.append(said_of(test, one.fitted.predict(to_matrix(test, columns))))
+        met.append(met_by(said[-1], labels, plan))
         daily = rank_ic_within_markets(met[-1])
-        fits.append(_fold_fit(one.fold, one.rows, daily))
+        fits.append(fold_fit(one.fold, one.rows, daily))
         scored.append(daily)
-    return WalkForward(pl.concat(scored), tuple(fits), _by_market(pl.concat(met)))
+    return WalkForward(pl.concat(scored), tuple(fits), pl.concat(said), in_markets(pl.concat(met)))
 
 
 def walk_forward_ranking(features: pl.DataFrame, labels: pl.DataFrame, name: str, plan: Plan) -> WalkForward:
     """Score the ranking baseline `name` on the same test days; it is not fitted."""
-    met = met_by(said_by_ranking(features, name, plan), labels, plan)
-    return WalkForward(rank_ic_within_markets(met), (), _by_market(met))
+    said = said_by_ranking(features, name, plan)
+    met = met_by(said, labels, plan)
+    return WalkForward(rank_ic_within_markets(met), (), said, in_markets(met))
 
 
 def said_by_ranking(features: pl.DataFrame, name: str, plan: Plan) -> pl.DataFrame:
@@ -190,11 +194,13 @@ def _training(
     return training_set(features, known, plan.horizon, columns, days[:: plan.every])
 
 
-def _by_market(met: pl.DataFrame) -> pl.DataFrame | None:
+def in_markets(met: pl.DataFrame) -> pl.DataFrame | None:
+    """The daily rank IC of each of several markets by itself: market, date, rank_ic, symbols; None of one market."""
     return daily_rank_ic(met, [MARKET]) if MARKET in met.columns else None
 
 
-def _fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:
+def fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:
+    """One fit of a walk-forward on `rows` rows, whose test block had this daily rank IC."""
     mean = daily["rank_ic"].mean()
     return FoldFit(
         fold.number,

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from nightdesk.models.combination import FittedCombination
 from nightdesk.models.recipe import Explaining, Fitted, Matrix, Vector
 from nightdesk.models.selected import FittedChoice
 
@@ -42,9 +43,10 @@ def contributions(
     """Say what each column of `features` (rows, columns; NaN where missing) adds to what `fitted` says of each row.
 
     Trees of LightGBM tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient times distance from the
-    training mean. Any other is asked: in a drawn order, the values of a row of `beside` become the row's own one by
-    one, and what each step adds is its feature's (Strumbelj & Kononenko 2014). Each of the `orders` drawn orders is
-    taken backwards too, with the same row of `beside`; every row is asked in the same orders.
+    training mean, an ensemble by what its members tell. Any other is asked: in a drawn order, the values of a row of
+    `beside` become the row's own one by one, and what each step adds is its feature's (Strumbelj & Kononenko 2014).
+    Each of the `orders` drawn orders is taken backwards too, with the same row of `beside`; every row is asked in the
+    same orders.
     """
     exact = exact_contributions(fitted, features)
     return exact or _asked(fitted, features, beside, np.random.default_rng(seed), orders)
@@ -60,7 +62,12 @@ def exact_contributions(fitted: Fitted, features: Matrix) -> Contributions | Non
 
 
 def _told(fitted: Fitted, features: Matrix) -> Vector | None:
-    """What the model itself tells (rows, columns + 1; the last is the base), a choice of columns put in its place."""
+    """What the model itself tells (rows, columns + 1; the last is the base), a choice of columns put in its place.
+
+    Of several models together it is what they tell, weighed as their scores are; None where one of them cannot tell.
+    """
+    if isinstance(fitted, FittedCombination):
+        return _told_together(fitted, features)
     if isinstance(fitted, FittedChoice):
         own = _told(fitted.inner, np.ascontiguousarray(features[:, fitted.columns]))
         if own is None:
@@ -69,6 +76,16 @@ def _told(fitted: Fitted, features: Matrix) -> Vector | None:
         values[:, [*fitted.columns, -1]] = own
         return values
     return fitted.contributions(features) if isinstance(fitted, Explaining) else None
+
+
+def _told_together(fitted: FittedCombination, features: Matrix) -> Vector | None:
+    values: Vector = np.zeros((len(features), features.shape[1] + 1))
+    for one in fitted.speaking:
+        own = _told(one.fitted, one.columns_of(features))
+        if own is None:
+            return None
+        values[:, [*one.columns, -1]] += own * one.factor
+    return values
 
 
 def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int) -> Contributions:

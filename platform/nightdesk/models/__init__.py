@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from nightdesk.errors import UnknownName
+from nightdesk.models.combination import ENSEMBLE, EnsembleFamily
 from nightdesk.models.extreme_boosting import ExtremeBoostingFamily
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
 from nightdesk.models.random_forest import RandomForestFamily
@@ -22,6 +23,7 @@ FAMILIES: Mapping[str, Family] = {
     "xgboost": ExtremeBoostingFamily(),
     "random_forest": RandomForestFamily(),
     "voter": VoterFamily(),
+    ENSEMBLE: EnsembleFamily(lambda name: family(name)),
 }
 
 _LIGHTGBM: Final = (
@@ -115,8 +117,8 @@ def family(name: str) -> Family:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Recipes by name: RECIPES, and of each other family, a user's too, one with its own defaults."""
-    return {**{name: Recipe(name, name, (), ()) for name in families()}, **RECIPES}
+    """Recipes by name: RECIPES, and of each other family that can be fitted, a user's too, one with its defaults."""
+    return {**{name: Recipe(name, name, (), ()) for name in families() if name != ENSEMBLE}, **RECIPES}
 
 
 def recipe(name: str) -> Recipe:

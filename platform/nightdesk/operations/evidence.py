@@ -10,6 +10,7 @@ from itertools import pairwise
 import polars as pl
 
 from nightdesk.models.baselines import RANKINGS
+from nightdesk.models.combination import SHORT
 from nightdesk.operations.night import Night
 from nightdesk.operations.standing import fits_beside, label, moves_at
 from nightdesk.operations.unseen import unseen
@@ -202,7 +203,7 @@ class _Horizon:
         """The test that begins tonight: one in a calendar quarter, of the challenger whose last one is longest ago.
 
         A challenger is a recipe with a registered fit beside the champion, without an open test against it; the former
-        champion is none while its way back is watched.
+        champion is none while its way back is watched, and an ensemble short of a member, which never serves, is none.
         """
         night = self.night
         if any(_quarter(one.started) == _quarter(night.as_of) for one in known):
@@ -216,7 +217,7 @@ class _Horizon:
         beside = [
             (tested.get(recipe, dt.date.min), model, recipe)
             for model, recipe in fits.select(MODEL, "recipe").iter_rows()
-            if recipe != self.champion and recipe not in taken
+            if recipe != self.champion and recipe not in taken and model != SHORT
         ]
         if share is None or not beside:
             return None

@@ -21,6 +21,7 @@ from nightdesk.operations.code import code_version
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.held import held_by
 from nightdesk.operations.markets import newest_known, open_markets
+from nightdesk.operations.members import members_of
 from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
 from nightdesk.settings import Settings
 from nightdesk.sources import Source, open_source
@@ -208,8 +209,8 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
     Raises BadDate for a date that is no trading day, lies in the future or outside the source's data, or leaves too
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
     test block would begin before a label has matured, the sealed stretch leaves too little to test on, markets do not
-    go together, or the chosen features lack one that a model needs; UnknownName for a feature or group that is not
-    registered. What `held_by` raises, where the file of holdings cannot be read.
+    go together, the chosen features lack one that a model needs, or the members of the ensemble do not hold;
+    UnknownName for a feature or group that is not registered. What `held_by` raises, where holdings cannot be read.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -219,6 +220,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
             f"training.first_train must be above the longest horizon of {longest} days, got {first_train}: raise it"
         )
     chosen_features(settings)
+    members_of(settings)
     if realm == LIVE:
         held_by(settings)
     source = open_markets(settings)[0]

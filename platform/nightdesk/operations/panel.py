@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from nightdesk.ensemble.trailing import trailing_volatility
+from nightdesk.labels.columns import DAILY_VOLATILITY
 from nightdesk.labels.exits import GONE_AFTER
 from nightdesk.labels.forward import decided_returns, forward_returns
 from nightdesk.monitoring.matured import met_by, met_in_markets
@@ -88,6 +90,20 @@ def closes_of(night: Night, bars: pl.DataFrame) -> pl.DataFrame:
         .select(SYMBOL, CLOSE, MARKET, BAR_DATE, pl.col(MARKET).replace_strict(currencies).alias(CURRENCY))
         .sort(SYMBOL)
     )
+
+
+def volatility_of(night: Night, bars: pl.DataFrame) -> pl.DataFrame:
+    """How much each symbol had been moving on every night: symbol, date of the night, daily_volatility.
+
+    As `ensemble.trailing.trailing_volatility`; of several markets by the bars that each night decided on.
+    """
+    moved, decided = trailing_volatility(bars), decided_by(night, bars)
+    if decided is None:
+        return moved
+    nights = decided.select(MARKET, DATE, BAR_DATE).drop_nulls(BAR_DATE)
+    homes = bars.select(SYMBOL, MARKET).unique()
+    on_its_day = moved.rename({DATE: BAR_DATE}).join(homes, on=SYMBOL)
+    return on_its_day.join(nights, on=[MARKET, BAR_DATE]).select(SYMBOL, DATE, DAILY_VOLATILITY).sort(SYMBOL, DATE)
 
 
 def met_tonight(night: Night, waiting: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

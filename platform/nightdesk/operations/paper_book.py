@@ -20,6 +20,7 @@ from nightdesk.evaluation.backtest import Costs
 from nightdesk.evaluation.trading_panel import TradingPanel, trading_panel
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, first_day
+from nightdesk.operations.training import said_name
 from nightdesk.publish.paper_book import (
     LINES,
     RANKING,
@@ -35,17 +36,17 @@ from nightdesk.recommend.sizing import WEIGHT
 from nightdesk.report.contents import PaperLine
 from nightdesk.scoring.intervals import MeanInterval
 from nightdesk.scoring.observed import FloatArray
+from nightdesk.store.decisions import Serving, newest_walk_forward
 from nightdesk.store.paper_book import (
     LINE,
     Expectation,
     add_days,
+    add_expectations,
     book_of,
     expectations_of,
     newest_standpoints,
-    write_expectations,
 )
-from nightdesk.store.refs import FrameRef
-from nightdesk.tables import CLOSE, DATE, HORIZON, MARKET, SCORE, SYMBOL
+from nightdesk.tables import CLOSE, DATE, HORIZON, MARKET, MODEL, SCORE, SYMBOL
 
 WARM_UP = 60
 """Trading days before a line's newest that are read with it: what costs and payments depend on lies in them."""
@@ -91,33 +92,47 @@ def keep_book(night: Night, bars: pl.DataFrame) -> pl.DataFrame:
 _TYPES = {"decided": pl.Date, "benchmark": pl.Float64}
 
 
-def expect(night: Night, bars: pl.DataFrame, said: Mapping[tuple[int, str], FrameRef]) -> None:
-    """Enter what the ranking's rule made over tonight's walk-forwards.
+def expect(night: Night, bars: pl.DataFrame, served: Sequence[Serving]) -> None:
+    """Enter what the ranking's rule made over the newest walk-forward of each served model, where nobody has yet.
 
-    `said` has the scores out of sample (symbol, date, score) of each horizon and model.
+    It is read from what the model said out of fold, which lies with the evaluations of the night that trained; a model
+    of which nothing was kept is left out, and nothing is expected of it.
     """
-    own = bars_of(night.source, bars)
-    days, costs = night.days(first_day(night, bars)), Costs(capital=night.settings.recommend.capital)
-    found = [
-        _expectation(horizon, model, ref.read(), own, days, costs) for (horizon, model), ref in sorted(said.items())
-    ]
-    write_expectations(night.engine, night.realm, night.as_of, found)
+    tested = newest_walk_forward(night.engine, night.realm, night.as_of).select("as_of", HORIZON, MODEL)
+    on = {(horizon, model): day for day, horizon, model in tested.iter_rows()}
+    known = {(one.as_of, *key) for key, one in expectations_of(night.engine, night.realm, night.as_of).items()}
+    wanted = {(one.horizon, one.model): on[one.horizon, one.model] for one in served if (one.horizon, one.model) in on}
+    said = {
+        (day, *key): pl.read_parquet(files[-1])
+        for key, day in wanted.items()
+        if (day, *key) not in known
+        and (files := sorted(night.home.evaluations(night.realm, day).glob(f"{said_name(*key)}-*.parquet")))
+    }
+    if not said:
+        return
+    own, days = bars_of(night.source, bars), night.days(first_day(night, bars))
+    costs = Costs(capital=night.settings.recommend.capital)
+    spoken: list[dt.date] = sorted({day for one in said.values() for day in one[DATE].unique()})
+    begin = _before(days, spoken[:1], WARM_UP)
+    read = [day for day in days if begin <= day <= spoken[-1]]
+    known_bars = own.filter(pl.col(DATE).is_between(read[0], read[-1]))
+    panel = trading_panel(known_bars, read)
+    closes = panel.wide(known_bars, CLOSE)
+    add_expectations(
+        night.engine,
+        night.realm,
+        [_expectation(key, one, panel, closes, costs) for key, one in said.items()],
+    )
 
 
 def backtest_of(
-    said: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], horizon: int, costs: Costs
+    said: pl.DataFrame, panel: TradingPanel, closes: FloatArray, horizon: int, costs: Costs
 ) -> list[BookDay]:
-    """The line `ranking` over scores out of sample (symbol, date, score), day by day; none for fewer than two days."""
-    spoken = said[DATE].unique().sort().to_list()
-    if len(spoken) < 2:
-        return []
-    places = {day: place for place, day in enumerate(days)}
-    read = days[max(0, places[spoken[0]] - WARM_UP) : places[spoken[-1]] + 1]
-    own = bars.filter(pl.col(DATE).is_between(read[0], read[-1]))
-    panel = trading_panel(own, read)
+    """The line `ranking` over scores out of sample (symbol, date, score), day by day, on the days that were scored."""
+    first, last = said[DATE].min(), said[DATE].max()
     scores = panel.wide(said, SCORE)
-    targets = best_tenth(scores, horizon)
-    return follow(State(spoken[0], 1.0, {}), targets, scores, panel, panel.wide(own, CLOSE), costs)
+    followed = follow(State(first, 1.0, {}), best_tenth(scores, horizon), scores, panel, closes, costs)  # type: ignore[arg-type]
+    return [one for one in followed if one.date <= last]  # type: ignore[operator]
 
 
 def books(night: Night, served: Mapping[int, str]) -> tuple[PaperLine, ...]:
@@ -202,9 +217,10 @@ def _row(horizon: int, line: str, one: BookDay) -> dict[str, object]:
 
 
 def _expectation(
-    horizon: int, model: str, said: pl.DataFrame, bars: pl.DataFrame, days: Sequence[dt.date], costs: Costs
+    key: tuple[dt.date, int, str], said: pl.DataFrame, panel: TradingPanel, closes: FloatArray, costs: Costs
 ) -> Expectation:
-    made = backtest_of(said, bars, days, horizon, costs)
+    as_of, horizon, model = key
+    made = backtest_of(said, panel, closes, horizon, costs)
     found = expected_of(made)
     first, last = (made[0].date, made[-1].date) if made else (None, None)
-    return Expectation(horizon, model, found.mean, found.standard_error, found.terms, found.days, first, last)
+    return Expectation(as_of, horizon, model, found.mean, found.standard_error, found.terms, found.days, first, last)

@@ -16,6 +16,7 @@ from nightdesk.home import Home
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
 from nightdesk.models.recipe import Vector
 from nightdesk.models.training_set import to_matrix
+from nightdesk.operations.calibrating import Spoken
 from nightdesk.operations.held import held_by
 from nightdesk.operations.night import LIVE, Night
 from nightdesk.operations.panel import bars_of
@@ -27,7 +28,7 @@ from nightdesk.recommend.reasons import Driver, held_without, notes_of, reasons_
 from nightdesk.recommend.recommendations import CALIBRATED, HELD_SHARES, REASONS, judged, with_sizes
 from nightdesk.recommend.risk import risk_of
 from nightdesk.recommend.sizing import SECTOR, Limits
-from nightdesk.report.wording import survivorship_sentence
+from nightdesk.report.wording import in_days, survivorship_sentence
 from nightdesk.scoring.metrics import EQUITY_DAYS
 from nightdesk.settings import Settings
 from nightdesk.store.decisions import Serving
@@ -44,13 +45,12 @@ def recommend(
     bars: pl.DataFrame,
     ranking: pl.DataFrame,
     served: Served,
-    calibrated: pl.DataFrame,
-    notes: Sequence[str] = (),
+    spoken: Sequence[Spoken],
 ) -> Recommended:
-    """Recommend on tonight's `ranking` (`publish.ranking.ranking`), from what `calibrated` says of it.
+    """Recommend on tonight's `ranking` (`publish.ranking.ranking`), from what calibrations say of its scores.
 
-    `notes` are told before those of this page. Nothing but tonight's knowledge is read, and the file of holdings that
-    settings name, in the live realm alone: nobody knows what was held on the evenings of a replay.
+    Nothing but tonight's knowledge is read, and the file of holdings that settings name, in the live realm alone:
+    nobody knows what was held on the evenings of a replay.
 
     Raises BadSetting where that file is not there, BadInput or UnknownName where it breaks a rule.
     """
@@ -61,6 +61,7 @@ def recommend(
     symbols = frozenset(own[SYMBOL].unique().cast(pl.String))
     holdings = held_by(night.settings, symbols) if night.realm == LIVE else None
     sectors = _sectors(night, own)
+    calibrated = pl.concat([pl.DataFrame(schema=CALIBRATED), *(one.rows for one in spoken)])
     skill = {one.horizon: one.skill for one in served.models}
     told = judged(
         ranking, calibrated, risk_of(bars, annual_days), skill, Costs(capital=limits.capital), limits, annual_days
@@ -82,9 +83,10 @@ def recommend(
         holdings_known=holdings is not None,
         sectors_known=sectors[SECTOR].drop_nulls().len() > 0,
     )
+    withheld = (f"At {in_days([one.horizon])}: {one.note}" for one in spoken if one.note)
     survivors = survivorship_sentence(survivorship_of(night, bars))
     frame = rows.with_columns(pl.Series(REASONS, reasons, dtype=pl.List(pl.String)))
-    return Recommended(frame, (*notes, *general, survivors))
+    return Recommended(frame, (*general, *withheld, survivors))
 
 
 def recommended_on(settings: Settings, realm: str, date: dt.date | None) -> Latest:
@@ -163,8 +165,3 @@ def _above(ranked: pl.DataFrame, names: Sequence[str]) -> Vector:
     shares = ranked.select((one.rank("average") - 0.5) / one.count() for one in own)
     found: Vector = shares.fill_null(float("nan")).to_numpy()
     return found
-
-
-def uncalibrated() -> pl.DataFrame:
-    """What a calibration says where there is none."""
-    return pl.DataFrame(schema=CALIBRATED)

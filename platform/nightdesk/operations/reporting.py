@@ -14,6 +14,7 @@ from nightdesk.monitoring.performance import rolling_band, sliced
 from nightdesk.monitoring.retraining import TrainingDecision
 from nightdesk.operations.code import code_version
 from nightdesk.operations.intake import MarketIntake, held_of
+from nightdesk.operations.meanings import ensembles_of, meanings_of
 from nightdesk.operations.monitoring import matured_with_promises
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
@@ -104,6 +105,8 @@ def gather(
         drift_page=drift_page,
         recommended=_recommended(night, publication),
         books=books(night, {one.horizon: one.model for one in served.models}),
+        ensembles=tuple(ensembles_of(night, walked)),
+        meanings=tuple(meanings_of(night, served.models)),
     )
 
 

@@ -10,9 +10,10 @@ import polars as pl
 from nightdesk.errors import ModelBroken
 from nightdesk.features.definition import content_of_parts
 from nightdesk.models.artifacts import ModelVersion, load_version, model_name
+from nightdesk.models.bundle import Bundle
 from nightdesk.operations.night import Night
 from nightdesk.operations.served_features import check_needs
-from nightdesk.promotion.smoke import serving_fault
+from nightdesk.promotion.smoke import serving_fault, short_fault
 from nightdesk.store.decisions import Move, Serving, moves_up_to, newest_walk_forward
 from nightdesk.store.features import FeatureTable, needs_of, read_features
 from nightdesk.store.files import content_of
@@ -70,9 +71,18 @@ def fit_of(fits: pl.DataFrame, horizon: int, recipe: str | None) -> Serving | No
 def standing_fault(night: Night, table: FeatureTable, one: Serving) -> str | None:
     """Why a model cannot serve on this night, or None: a smoke prediction of it as it lies in the registry."""
     try:
-        check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
-        name = model_name(night.realm, one.horizon)
-        loaded = load_version(night.tracking, ModelVersion(name, one.version, "", one.content))
+        loaded = loaded_for(night, table, one)
     except ModelBroken as error:
         return str(error)
-    return serving_fault(loaded, read_features(table, [night.as_of]))
+    return short_fault(loaded) or serving_fault(loaded, read_features(table, [night.as_of]))
+
+
+def loaded_for(night: Night, table: FeatureTable, one: Serving) -> Bundle:
+    """A model as it lies in the registry, to score this night's features.
+
+    Raises ModelBroken where it is not what was registered, or was fitted on features that `table` has not.
+    """
+    check_needs(night, table, f"{one.model} at {one.horizon} days", one.content)
+    return load_version(
+        night.tracking, ModelVersion(model_name(night.realm, one.horizon), one.version, "", one.content)
+    )

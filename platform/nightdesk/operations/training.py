@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from nightdesk.evaluation.walk_forward import WalkForward, fit_recipe, walk_forward, walk_forward_ranking
+from nightdesk.ensemble.calibration import KeptCalibration, calibrate
+from nightdesk.ensemble.kept import to_json
+from nightdesk.ensemble.out_of_fold import beside_outcomes
+from nightdesk.evaluation.slices import volatility_regimes
+from nightdesk.evaluation.walk_forward import Plan, WalkForward, fit_recipe, walk_forward, walk_forward_ranking
 from nightdesk.features.matrix import version_of
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
-from nightdesk.models.recipe import Recipe, identity
+from nightdesk.models.recipe import Fitted, Recipe, identity
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
-from nightdesk.operations.panel import first_day, labels_of
+from nightdesk.operations.panel import bars_of, first_day, labels_of, volatility_of
 from nightdesk.operations.recipes import known_recipe
 from nightdesk.operations.references import keep_reference
 from nightdesk.promotion.smoke import smoke_fault
@@ -24,7 +29,7 @@ from nightdesk.store.features import FeatureTable, read_features, write_needs
 from nightdesk.store.files import content_of
 from nightdesk.store.refs import FrameRef, save_frame
 from nightdesk.store.trials import FIT, Trial, log_trials
-from nightdesk.tables import DATE, SYMBOL
+from nightdesk.tables import DATE, SCORE, SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Tested:
     """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
 
     `recipe` is its identity (`models.recipe.identity`); `markets` is the daily rank IC of each market by itself, where
-    there are several.
+    there are several; `said` is what a recipe said out of fold: symbol, date, score.
     """
 
     content: str
@@ -44,39 +49,30 @@ class Tested:
     version: ModelVersion | None
     fault: str | None
     markets: FrameRef | None = None
+    said: FrameRef | None = None
 
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
-    recipe, features = known_recipe(night.home, name), _chosen(night, table)
+    recipe, features = known_recipe(night.home, name), chosen_of(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
-    tested = walk_forward(features, labels, recipe, plan)
-    _count(night, recipe, horizon, tested)
+    walked = walk_forward(features, labels, recipe, plan)
+    count_trial(night, recipe, horizon, walked)
     fitted, rows = fit_recipe(features, labels, recipe, plan)
     columns = feature_columns(features, recipe.features)
-    manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
-    bundle, tonight = Bundle(manifest, fitted), features.filter(pl.col(DATE) == night.as_of)
-    run = _run(night, table, recipe, horizon, rows, mean_interval(tested.daily["rank_ic"], horizon))
-    version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
-    contents = {feature.name: feature.content for feature in night.chosen}
-    write_needs(night.features, version.content, {column: contents[column] for column in columns})
-    keep_reference(night, table, features, columns, version.content)
-    log_runs(night.tracking, _fold_runs(run, tested), version.run_id)
-    fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
-    daily, markets = _kept(night, horizon, name, tested)
-    used = identity(recipe, version_of(feature for feature in night.chosen if feature.name in columns))
-    return Tested(version.content, horizon, name, "model", daily, used, version, fault, markets)
+    calibration = calibration_of_walk(night, bars, labels, plan, walked)
+    return registered(night, table, features, Made(recipe, columns, fitted, rows, calibration), horizon, walked)
 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
     """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
-    features = _chosen(night, table)
+    features = chosen_of(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
-    _count(night, LINEAR, horizon, linear)
+    count_trial(night, LINEAR, horizon, linear)
     run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
@@ -87,7 +83,54 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
     )
 
 
-def _count(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> None:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A fit for serving: its recipe, its columns of the features, the rows it learnt from, and its calibration."""
+
+    recipe: Recipe
+    columns: Sequence[str]
+    fitted: Fitted
+    rows: int
+    calibration: KeptCalibration
+
+
+def registered(
+    night: Night, table: FeatureTable, features: pl.DataFrame, made: Made, horizon: int, walked: WalkForward
+) -> Tested:
+    """Record and register a fit with all that is kept beside it, and try it as it comes back from the registry."""
+    recipe, columns = made.recipe, made.columns
+    manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
+    bundle = Bundle(manifest, made.fitted, to_json(made.calibration))
+    tonight = features.filter(pl.col(DATE) == night.as_of)
+    run = _run(night, table, recipe, horizon, made.rows, mean_interval(walked.daily["rank_ic"], horizon))
+    version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
+    contents = {feature.name: feature.content for feature in night.chosen}
+    write_needs(night.features, version.content, {column: contents[column] for column in columns})
+    keep_reference(night, table, features, columns, version.content)
+    log_runs(night.tracking, _fold_runs(run, walked), version.run_id)
+    fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
+    daily, markets = _kept(night, horizon, recipe.name, walked)
+    said = save_frame(night.evaluations, said_name(horizon, recipe.name), walked.said)
+    used = identity(recipe, version_of(feature for feature in night.chosen if feature.name in columns))
+    return Tested(version.content, horizon, recipe.name, "model", daily, used, version, fault, markets, said)
+
+
+def said_name(horizon: int, model: str) -> str:
+    """How the file begins that keeps what a model said out of fold."""
+    return f"h{horizon}-{model}-said"
+
+
+def calibration_of_walk(
+    night: Night, bars: pl.DataFrame, labels: pl.DataFrame, plan: Plan, walked: WalkForward
+) -> KeptCalibration:
+    """Calibrate a recipe on what it said out of fold."""
+    met = beside_outcomes({SCORE: walked.said}, labels, plan)
+    moved = met.join(volatility_of(night, bars), on=[SYMBOL, DATE], how="left", maintain_order="left")
+    regimes = volatility_regimes(bars_of(night.source, bars), plan.days)
+    return calibrate(moved, plan.horizon, night.as_of, regimes, coverage=night.settings.ensemble.coverage)
+
+
+def count_trial(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> None:
     """Enter a walk-forward in the ledger of trials, whatever comes of it; a night started again counts once."""
     span = tested.fits[0].test_first, tested.fits[-1].test_last
     seed = night.settings.training.seed
@@ -95,7 +138,7 @@ def _count(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> N
     log_trials(night.engine, [trial], "night", night.started)
 
 
-def _chosen(night: Night, table: FeatureTable) -> pl.DataFrame:
+def chosen_of(night: Night, table: FeatureTable) -> pl.DataFrame:
     """The features that settings choose: the table may hold others, which only earlier models still need."""
     return read_features(table).select(SYMBOL, DATE, *(feature.name for feature in night.chosen))
 

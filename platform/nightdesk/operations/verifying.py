@@ -7,16 +7,25 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nightdesk.errors import NothingThere
+from nightdesk.errors import ModelBroken, NothingThere
 from nightdesk.home import Home
 from nightdesk.models.artifacts import fitted_of, model_name, registered_models
+from nightdesk.operations.calibrating import kept_in
 from nightdesk.operations.night import Night
-from nightdesk.operations.standing import UNPROVEN, fit_of, fits_beside, moves_at, standing_fault
+from nightdesk.operations.standing import UNPROVEN, fit_of, fits_beside, loaded_for, moves_at
 from nightdesk.promotion.reign import reign_of
+from nightdesk.promotion.smoke import serving_fault, short_fault
 from nightdesk.settings import Settings
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import Serving
-from nightdesk.store.features import FeatureTable, definitions_of, needs_of, still_there, table_of
+from nightdesk.store.features import (
+    FeatureTable,
+    definitions_of,
+    needs_of,
+    read_features,
+    still_there,
+    table_of,
+)
 from nightdesk.store.ledger import all_results
 from nightdesk.store.nights import newest_begun
 from nightdesk.tables import HORIZON
@@ -26,7 +35,11 @@ CHAMPION, FORMER, SHADOW, REGISTERED = "champion", "former champion", "shadow", 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """One version: how the registry calls it, what it does, the day of the features it scored, and its fault if any."""
+    """One version: how the registry calls it, what it does, the day of the features it scored, and its fault if any.
+
+    `short` is what is said of an ensemble short of a member, None of any other; `environment` is what it was fitted
+    with, by name and version: none where it could not be loaded, or did not keep it.
+    """
 
     name: str
     version: str
@@ -34,14 +47,16 @@ class Verified:
     role: str
     scored: dt.date
     fault: str | None
+    short: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def verify_models(settings: Settings, realm: str, at: dt.datetime, *, everything: bool = False) -> list[Verified]:
     """Load and try each version that serves or speaks in shadow; with `everything`, each that a night registered.
 
-    Each is fetched from the registry, compared with what was registered, loaded without running code, and must give
-    finite and mostly distinct scores on the newest stored features that are defined as those it was fitted on. Nothing
-    is changed. By horizon, who serves first.
+    Each is fetched from the registry, compared with what was registered, loaded without running code, its calibration
+    too, and must give finite and mostly distinct scores on the newest stored features that are defined as those it was
+    fitted on. Nothing is changed. By horizon, who serves first.
 
     Raises
     ------
@@ -62,12 +77,20 @@ def verify_models(settings: Settings, realm: str, at: dt.datetime, *, everything
     found = []
     for role, one in _asked(night, everything):
         table = _fitting(night, one, tables, definitions)
-        there = Night(settings, realm, table.as_of, "never", at)
-        fault = standing_fault(there, table, one)
-        found.append(
-            Verified(model_name(realm, one.horizon), one.version, one.model, role, table.as_of, fault),
-        )
+        found.append(_tried(Night(settings, realm, table.as_of, "never", at), table, role, one))
     return found
+
+
+def _tried(night: Night, table: FeatureTable, role: str, one: Serving) -> Verified:
+    """One version, loaded with its calibration, and let to score the features of `night`."""
+    known = (model_name(night.realm, one.horizon), one.version, one.model, role, night.as_of)
+    try:
+        loaded = loaded_for(night, table, one)
+        kept_in(loaded)
+    except ModelBroken as error:
+        return Verified(*known, str(error))
+    fault = serving_fault(loaded, read_features(table, [night.as_of]))
+    return Verified(*known, fault, short_fault(loaded), loaded.manifest.environment)
 
 
 def _asked(night: Night, everything: bool) -> Iterator[tuple[str, Serving]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightdesk.ensemble.calibration import Calibrated
 from nightdesk.monitoring.findings import Watched
 from nightdesk.publish.paper_book import Standing
 from nightdesk.publish.publication import Recommended
@@ -89,6 +90,30 @@ class PaperLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """The newest ensemble at a horizon: its members with their weights (fractions), what is missing, and why so."""
+
+    horizon: int
+    model: str
+    members: tuple[tuple[str, float], ...]
+    missing: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """How the calibration of the model served at a horizon did on days kept apart for that.
+
+    `found` is None where there is none, and `reason` says why; else `reason` says why no confidence is shown, if so.
+    """
+
+    horizon: int
+    model: str
+    found: Calibrated | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NightReport:
     """All of one night that the report shows.
 
@@ -105,7 +130,8 @@ class NightReport:
     `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
     that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
     `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
-    without one. `recommended` is None where nothing was recommended, `books` are the lines of the paper book.
+    without one. `ensembles` has a record of each horizon with an ensemble, `meanings` of each at which somebody is
+    served. `recommended` is None where nothing was recommended, `books` are the lines of the paper book.
     """
 
     as_of: dt.date
@@ -142,5 +168,7 @@ class NightReport:
     watched: Watched | None = None
     courses: tuple[Course, ...] = ()
     drift_page: str = ""
+    ensembles: tuple[Together, ...] = ()
+    meanings: tuple[Meaning, ...] = ()
     recommended: Recommended | None = None
     books: tuple[PaperLine, ...] = ()

@@ -13,10 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
-from nightdesk.report.contents import Course, NightReport
+from nightdesk.report.contents import Course, Meaning, NightReport
 from nightdesk.report.paper_book import book_parts
 from nightdesk.report.pictures import course_pictures, matured_pictures, rank_ic_pictures
 from nightdesk.report.recommended import recommended_parts
+from nightdesk.report.reliability_picture import reliability_picture
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 
 TEMPLATE: Final = "night.html.jinja"
@@ -81,6 +82,21 @@ class CoursePart:
 
 
 @dataclass(frozen=True, slots=True)
+class MeaningPart:
+    """What one served model's scores mean: how its calibration did; `picture` is None where there is none."""
+
+    horizon: int
+    model: str
+    reason: str
+    promised: float | None
+    brier: float | None
+    error: float | None
+    days: str
+    picture: str | None
+    coverage: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinePart:
     """Rows by reason (a row with two reasons counts under both), and the rows, as far as listed."""
 
@@ -123,6 +139,7 @@ def render(report: NightReport) -> str:
         past=list(_past(report.matured)),
         evidence=[(one, question(one), *shown(one)) for one in report.evidence],
         courses=list(_courses(report.courses)),
+        meanings=list(_meanings(report.meanings)),
         matured=report.matured.height,
         quarantine=_quarantine(report.quarantined),
         notes=report.notes.to_dicts(),
@@ -217,6 +234,25 @@ def _courses(courses: Sequence[Course]) -> Iterator[CoursePart]:
     for one in courses:
         picture = pictures.get((one.horizon, one.model))
         yield CoursePart(one.horizon, one.model, one.nights, one.slices.to_dicts(), picture)
+
+
+def _meanings(meanings: Sequence[Meaning]) -> Iterator[MeaningPart]:
+    for one in meanings:
+        found = one.found
+        if found is None:
+            yield MeaningPart(one.horizon, one.model, one.reason, None, None, None, "", None, [])
+            continue
+        yield MeaningPart(
+            one.horizon,
+            one.model,
+            one.reason,
+            found.calibration.intervals.conformal.coverage,
+            found.brier,
+            found.calibration_error,
+            f"{found.first} to {found.last}",
+            reliability_picture(found.reliability(), "up"),
+            found.coverage().to_dicts(),
+        )
 
 
 def _quarantine(rows: pl.DataFrame) -> QuarantinePart:

@@ -94,6 +94,16 @@ def smallest_edge(value: float | None) -> str:
     return "none up to 0.4" if math.isinf(value) else f"{value:.3f}"
 
 
+def three(value: float | None) -> str:
+    """Give a number to three decimals (`0.667`), or `undefined`."""
+    return f"{value:.3f}" if is_known(value) else UNDEFINED
+
+
+def weights(members: Sequence[tuple[str, float]]) -> str:
+    """Give the members of an ensemble with their weights: `ridge 50 %, lightgbm 50 %`; a dash where none is known."""
+    return ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in members) or MISSING
+
+
 def text(value: object) -> str:
     """Give anything as text (dates as 2017-06-30), or a dash for None and for nothing."""
     return MISSING if value is None or value == "" else str(value)

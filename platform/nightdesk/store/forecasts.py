@@ -44,6 +44,21 @@ def forecasts_of(engine: sa.Engine, realm: str, as_of: dt.date) -> pl.DataFrame:
     return read(engine, wanted.order_by(*(forecasts.c[name] for name in KEY)))
 
 
+def said_by(engine: sa.Engine, realm: str, horizon: int, content: str, last: dt.date) -> pl.DataFrame:
+    """What the fit of this content logged at `horizon` on the nights up to `last`, served or in shadow.
+
+    as_of, horizon, model, symbol, score, served; sorted by as_of and symbol.
+    """
+    columns = [forecasts.c[name] for name in ("as_of", HORIZON, MODEL, SYMBOL, SCORE, "served")]
+    wanted = sa.select(*columns).where(
+        forecasts.c.realm == realm,
+        forecasts.c.horizon == horizon,
+        forecasts.c.model_content == content,
+        forecasts.c.as_of <= last,
+    )
+    return read(engine, wanted.order_by(forecasts.c.as_of, forecasts.c.symbol))
+
+
 def awaiting(engine: sa.Engine, realm: str, before: dt.date) -> pl.DataFrame:
     """Forecasts logged before `before` that have no score yet: as_of, horizon, model, symbol, score, served."""
     scored = sa.select(matured.c.as_of).where(

@@ -28,8 +28,9 @@ class Standpoint:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the rule made a day beyond the benchmark over a model's walk-forward; None where it is not defined."""
+    """What the rule made a day beyond the benchmark over a model's walk-forward of a night; None: not defined."""
 
+    as_of: dt.date
     horizon: int
     model: str
     mean: float | None
@@ -91,19 +92,22 @@ def positions_on(engine: sa.Engine, realm: str, horizon: int, line: str, date: d
     return held
 
 
-def write_expectations(engine: sa.Engine, realm: str, as_of: dt.date, found: Sequence[Expectation]) -> None:
-    """Enter what tonight's walk-forwards let expect; what stands for this night is replaced."""
+def add_expectations(engine: sa.Engine, realm: str, found: Sequence[Expectation]) -> None:
+    """Enter what walk-forwards let expect; what stands for the same night, horizon and model is left as it is."""
+    keys = ["as_of", HORIZON, MODEL]
     table = book_expectations
     with engine.begin() as connection:
-        connection.execute(sa.delete(table).where(table.c.realm == realm, table.c.as_of == as_of))
-        if found:
-            connection.execute(sa.insert(table), [{"realm": realm, "as_of": as_of, **asdict(one)} for one in found])
+        stand = sa.select(*(table.c[name] for name in keys)).where(table.c.realm == realm)
+        known = {tuple(row) for row in connection.execute(stand)}
+        new = [asdict(one) for one in found if (one.as_of, one.horizon, one.model) not in known]
+        if new:
+            connection.execute(sa.insert(table), [{"realm": realm, **row} for row in new])
 
 
 def expectations_of(engine: sa.Engine, realm: str, last: dt.date) -> dict[tuple[int, str], Expectation]:
     """The newest expectation up to `last` of each horizon and model."""
     table = book_expectations
-    columns = [table.c[name] for name in (HORIZON, MODEL, "mean", "standard_error", "terms", "days")]
+    columns = [table.c[name] for name in ("as_of", HORIZON, MODEL, "mean", "standard_error", "terms", "days")]
     columns += [table.c.first_day, table.c.last_day]
     wanted = sa.select(*columns).where(table.c.realm == realm, table.c.as_of <= last).order_by(table.c.as_of)
     with engine.connect() as connection:
