@@ -9,7 +9,7 @@ from typing import NoReturn
 import httpx
 import typer
 
-from flows import data_commands, desk_commands, model_commands, night_commands
+from flows import data_commands, desk_commands, model_commands, night_commands, recommendation_commands
 from flows.command_start import BUSY, FAILED, ISO, SHOWN, USAGE, fail
 from nightdesk.concealment import conceal_error, concealed
 from nightdesk.disk import refused
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (night_commands, model_commands, data_commands, desk_commands):
+for part in (night_commands, model_commands, recommendation_commands, data_commands, desk_commands):
     app.add_typer(part.commands)
 
 

@@ -29,7 +29,7 @@ from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.monitoring import watch
 from tasks.reporting import NightSummary, Page, picture_drift, report, summarise
-from tasks.serving import forecast, mature, promote, propose, publish, weigh
+from tasks.serving import book, forecast, mature, promote, propose, publish, weigh
 from tasks.training import assemble, baselines, decide, fit
 
 SKIPPED, REPEATED, HOLIDAY = "Skipped", "DoneBefore", "Holiday"
@@ -116,9 +116,10 @@ def stages(night: Night) -> NightSummary:
     proposed = propose(night, table, tested, weighed)
     served = promote(night, proposed, approvals(night, proposed))
     logged = forecast(night, table, served)
-    publication = publish(night, bars, logged, served)
+    publication = publish(night, table, bars, logged, served)
+    booked = book(night, bars, publication, served)
     drawn = drift_page(night, table, watched)
-    page = report(night, ingested, bars, table, training, served, matured, weighed, publication, watched, drawn)
+    page = report(night, ingested, bars, table, training, served, matured, weighed, publication, booked, watched, drawn)
     return summarise(night, ingested, watched, training, failed, served, matured, logged, publication, page)
 
 

@@ -108,11 +108,12 @@ def report(
     matured: Logged,
     weighed: Weighed,
     publication: Publication,
+    booked: Logged,
     watched: Watched,
     drift_page: Page | None,
 ) -> Page:
     """Write the morning report, and the quality pages beside it."""
-    del matured, weighed  # their content is part of this stage's key
+    del matured, weighed, booked  # their content is part of this stage's key
     intake = Intake(ingested.rows_in, ingested.rows_new, ingested.notes, ingested.markets)
     ranking = _ranking(night, publication)
     path = night.home.report(night.realm, night.as_of)

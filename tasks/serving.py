@@ -10,11 +10,14 @@ from nightdesk.errors import NothingServed
 from nightdesk.faults import reach
 from nightdesk.monitoring.matured import score
 from nightdesk.operations import evidence, serving
+from nightdesk.operations.calibrating import spoken
 from nightdesk.operations.evidence import Weighed
 from nightdesk.operations.monitoring import slices_met
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import closes_of, met_tonight
+from nightdesk.operations.paper_book import expect, keep_book
 from nightdesk.operations.proposal import served_by
+from nightdesk.operations.recommending import recommend
 from nightdesk.operations.serving import Proposed, Served
 from nightdesk.operations.training import Tested
 from nightdesk.promotion.approval import told
@@ -105,9 +108,22 @@ def forecast(night: Night, table: FeatureTable, served: Served) -> Logged:
 
 
 @stage("publish")
-def publish(night: Night, bars: FrameRef, logged: Logged, served: Served) -> Publication:
-    """Publish the ranking, or refuse with the reasons."""
+def publish(night: Night, table: FeatureTable, bars: FrameRef, logged: Logged, served: Served) -> Publication:
+    """Publish the ranking and what is recommended on it, or refuse with the reasons."""
     del logged  # its content is part of this stage's key
-    ranked = ranking(forecasts_of(night.engine, night.realm, night.as_of), closes_of(night, bars.read()))
+    known = bars.read()
+    said = forecasts_of(night.engine, night.realm, night.as_of)
+    ranked = ranking(said, closes_of(night, known))
+    recommended = recommend(night, table, known, ranked, served, spoken(night, said, known))
     models = [{key: value for key, value in asdict(one).items() if key != "version"} for one in served.models]
-    return write_publication(night.home.published, night.realm, night.as_of, ranked, models, ())
+    return write_publication(night.home.published, night.realm, night.as_of, ranked, models, (), recommended)
+
+
+@stage("book")
+def book(night: Night, bars: FrameRef, publication: Publication, served: Served) -> Logged:
+    """Carry the paper book on to tonight: what earlier nights published, filled and marked by tonight's bars."""
+    del publication  # its content is part of this stage's key
+    known = bars.read()
+    expect(night, known, served.models)
+    rows = keep_book(night, known)
+    return Logged(frame_content(rows), rows.height)

@@ -235,6 +235,35 @@ class PromotionSettings(_Group):
     )
 
 
+class RecommendSettings(_Group):
+    """The limits that suggested sizes keep to."""
+
+    capital: float = Field(
+        1_000_000.0, gt=0, le=1e12, description="What may be invested, in the currency of the lead market"
+    )
+    positions: int = Field(20, ge=1, le=500, description="Names held at most")
+    max_weight: float = Field(0.1, gt=0, le=1, description="Largest share of the capital in one name")
+    max_sector_weight: float = Field(0.3, gt=0, le=1, description="Largest share of the capital in one sector")
+    max_participation: float = Field(
+        0.01, gt=0, le=1, description="Largest share of the money traded a day in a name that a position may be"
+    )
+    max_turnover: float = Field(
+        0.3, gt=0, le=2, description="Bought and sold in a night over the capital, where holdings are known"
+    )
+    volatility_target: float = Field(
+        0.15, gt=0, le=5, description="Annualised volatility that the suggested book keeps to, as a fraction"
+    )
+    holdings: Path | None = Field(
+        None, description="File of what is held, CSV or JSON: symbol, shares, perhaps cost; none: nothing is known"
+    )
+
+    @field_validator("holdings")
+    @classmethod
+    def _where_it_stands_now(cls, holdings: Path | None) -> Path | None:
+        # A worker that starts a night stands elsewhere.
+        return None if holdings is None else holdings.expanduser().absolute()
+
+
 class TrackingSettings(_Group):
     """Where runs and models are recorded."""
 
@@ -312,6 +341,7 @@ class Settings(BaseSettings):
     ensemble: EnsembleSettings = EnsembleSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
+    recommend: RecommendSettings = RecommendSettings()
     tracking: TrackingSettings = TrackingSettings()
     servers: ServersSettings = ServersSettings()
     alerts: AlertSettings = AlertSettings()

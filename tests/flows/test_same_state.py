@@ -22,6 +22,7 @@ STAGES = (
     "promote",
     "forecast",
     "publish",
+    "book",
     "report",
 )
 

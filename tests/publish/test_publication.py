@@ -12,7 +12,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from nightdesk.errors import NothingThere
-from nightdesk.publish.publication import PUBLISHED, REFUSED, STALE, Publication, latest, mark_stale, publish
+from nightdesk.publish.publication import (
+    PUBLISHED,
+    REFUSED,
+    STALE,
+    Publication,
+    Recommended,
+    latest,
+    mark_stale,
+    publish,
+    published_nights,
+)
 
 DAYS = [dt.date(2024, 1, day) for day in range(2, 12)]
 SERVED = [{"horizon": 5, "model": "ridge", "content": "c1", "skill": "unproven", "since": DAYS[0]}]
@@ -23,8 +33,13 @@ def ranking_of(day: dt.date) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(percentile=0.5, close=1.0, model=pl.lit("ridge"))
 
 
+def recommended_of(day: dt.date) -> Recommended:
+    rows = ranking_of(day).with_columns(action=pl.lit("hold"), reasons=pl.lit(["hold: no edge"], pl.List(pl.String)))
+    return Recommended(rows, (f"nothing is a buy on {day}",))
+
+
 def put(root: Path, day: dt.date, *reasons: str, realm: str = "live") -> Publication:
-    return publish(root, realm, day, ranking_of(day), SERVED, reasons)
+    return publish(root, realm, day, ranking_of(day), SERVED, reasons, recommended_of(day))
 
 
 def pointer(root: Path, realm: str = "live") -> tuple[dt.date, str, str]:
@@ -48,6 +63,8 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dt.date
             assert_frame_equal(now.ranking(), ranking_of(now.as_of))
             document = json.loads((now.folder / "ranking.json").read_text(encoding="utf-8"))
             assert document["as_of"] == str(now.as_of)
+            assert_frame_equal(now.recommendations(), recommended_of(now.as_of).rows)
+            assert now.notes() == recommended_of(now.as_of).notes
             seen.append((now.as_of, now.status))
 
     def watched(self: Path, target: Path) -> Path:
@@ -85,6 +102,38 @@ def test_the_document_says_who_is_served_and_that_it_is_no_advice(tmp_path: Path
     assert document["served"] == [{**SERVED[0], "since": str(DAYS[0])}]
     assert document["ranking"] == ranking_of(DAYS[0]).to_dicts()
     assert document["disclaimer"].startswith("Research, not advice.")
+
+
+def test_recommendations_stand_beside_the_ranking_and_name_the_folder_too(tmp_path: Path) -> None:
+    folder = tmp_path / put(tmp_path, DAYS[0]).folder
+    assert_frame_equal(latest(tmp_path, "live").recommendations(), recommended_of(DAYS[0]).rows)
+    document = json.loads((folder / "recommendations.json").read_text(encoding="utf-8"))
+    assert document["recommendations"] == recommended_of(DAYS[0]).rows.to_dicts()
+    assert document["notes"] == ["nothing is a buy on 2024-01-02"]
+    assert document["disclaimer"].startswith("Research, not advice")
+    other = Recommended(recommended_of(DAYS[0]).rows, ("another note",))
+    again = publish(tmp_path, "live", DAYS[0], ranking_of(DAYS[0]), SERVED, (), other)
+    assert tmp_path / again.folder != folder
+    assert latest(tmp_path, "live").notes() == ("another note",)
+    assert folder.exists()
+
+
+def test_a_night_from_before_there_were_recommendations_says_so(tmp_path: Path) -> None:
+    publish(tmp_path, "live", DAYS[0], ranking_of(DAYS[0]), SERVED, ())
+    for read in (latest(tmp_path, "live").recommendations, latest(tmp_path, "live").notes):
+        with pytest.raises(NothingThere, match="must have been published with the night, got none of 2024-01-02"):
+            read()
+
+
+def test_published_nights_are_read_in_order_without_those_refused(tmp_path: Path) -> None:
+    for day in (DAYS[3], DAYS[0], DAYS[1]):
+        put(tmp_path, day)
+    put(tmp_path, DAYS[2], "refused")
+    put(tmp_path, DAYS[2], realm="replay")
+    found = published_nights(tmp_path, "live", DAYS[1], DAYS[9])
+    assert [one.as_of for one in found] == [DAYS[1], DAYS[3]]
+    assert_frame_equal(found[1].ranking(), ranking_of(DAYS[3]))
+    assert published_nights(tmp_path, "nowhere", DAYS[0], DAYS[9]) == []
 
 
 def test_a_refused_night_keeps_the_last_good_one_marked_stale(tmp_path: Path) -> None:

@@ -48,11 +48,17 @@ def contributions(
     Each of the `orders` drawn orders is taken backwards too, with the same row of `beside`; every row is asked in the
     same orders.
     """
+    exact = exact_contributions(fitted, features)
+    return exact or _asked(fitted, features, beside, np.random.default_rng(seed), orders)
+
+
+def exact_contributions(fitted: Fitted, features: Matrix) -> Contributions | None:
+    """What `contributions` gives where the model itself tells; None where it cannot, and would have to be asked."""
     told = _told(fitted, features)
-    if told is not None:
-        values = told[:, :-1]
-        return Contributions(values, float(told[0, -1]) if len(told) else 0.0, True, np.zeros(values.shape))
-    return _asked(fitted, features, beside, np.random.default_rng(seed), orders)
+    if told is None:
+        return None
+    values = told[:, :-1]
+    return Contributions(values, float(told[0, -1]) if len(told) else 0.0, True, np.zeros(values.shape))
 
 
 def _told(fitted: Fitted, features: Matrix) -> Vector | None:

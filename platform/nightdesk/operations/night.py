@@ -19,6 +19,7 @@ from nightdesk.models.artifacts import Tracking
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.code import code_version
 from nightdesk.operations.features import chosen_features
+from nightdesk.operations.held import held_by
 from nightdesk.operations.markets import newest_known, open_markets
 from nightdesk.operations.members import members_of
 from nightdesk.sessions import check_trading_day, closed_day, last_trading_day, session_close, trading_days
@@ -41,6 +42,7 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _INDEPENDENT: Any = {
     **dict.fromkeys(("home", "store", "tracking", "top", "servers", "alerts", "tables", "tuning"), True),
     "promotion": {"approval", "approval_wait_s"},
+    "recommend": {"holdings"},  # where a file lies; what stands in it is published with what was made of it
 }
 
 
@@ -208,7 +210,7 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
     little history to train and test on; BadInput for a realm's name that breaks its rule; BadSetting where the first
     test block would begin before a label has matured, the sealed stretch leaves too little to test on, markets do not
     go together, the chosen features lack one that a model needs, or the members of the ensemble do not hold;
-    UnknownName for a feature or group that is not registered.
+    UnknownName for a feature or group that is not registered. What `held_by` raises, where holdings cannot be read.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", realm):
         raise BadInput(f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another")
@@ -219,6 +221,8 @@ def plan_night(settings: Settings, realm: str, as_of: dt.date | None, mode: Trai
         )
     chosen_features(settings)
     members_of(settings)
+    if realm == LIVE:
+        held_by(settings)
     source = open_markets(settings)[0]
     calendar = source.facts.calendar
     newest = min(source.last_day(), last_trading_day(calendar, now - source.facts.publication_lag))

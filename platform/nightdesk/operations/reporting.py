@@ -18,9 +18,10 @@ from nightdesk.operations.meanings import ensembles_of, meanings_of
 from nightdesk.operations.monitoring import matured_with_promises
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, closes_of, decided_by, first_day
+from nightdesk.operations.paper_book import books
 from nightdesk.operations.serving import Served
 from nightdesk.operations.sight import sight
-from nightdesk.publish.publication import Publication
+from nightdesk.publish.publication import PUBLISHED, Latest, Publication, Recommended
 from nightdesk.quality.coverage import audit_survivorship
 from nightdesk.report.contents import CLOSED, LATE, NEW, Course, MarketReport, NightReport, ServedModel, Survivorship
 from nightdesk.sources import Source
@@ -90,7 +91,7 @@ def gather(
             intake.notes, schema={"rule": pl.String, "count": pl.Int64, "meaning": pl.String}, orient="row"
         ),
         features=_features(table, night.as_of),
-        survivorship=_survivorship(night, bars),
+        survivorship=survivorship_of(night, bars),
         code=code_version(),
         approvals=served.approvals,
         corrected=night.corrected,
@@ -102,9 +103,19 @@ def gather(
         watched=watched,
         courses=tuple(_courses(night)),
         drift_page=drift_page,
+        recommended=_recommended(night, publication),
+        books=books(night, {one.horizon: one.model for one in served.models}),
         ensembles=tuple(ensembles_of(night, walked)),
         meanings=tuple(meanings_of(night, served.models)),
     )
+
+
+def _recommended(night: Night, publication: Publication) -> Recommended | None:
+    """What the night published beside its ranking; None where it published nothing."""
+    if publication.status != PUBLISHED:
+        return None
+    own = Latest(night.as_of, publication.status, "", night.home.published / publication.folder)
+    return Recommended(own.recommendations(), own.notes()) if own.recommends else None
 
 
 def told(opening: Opening) -> str:
@@ -175,7 +186,7 @@ def _features(table: FeatureTable, as_of: dt.date) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _survivorship(night: Night, bars: pl.DataFrame) -> Survivorship | None:
+def survivorship_of(night: Night, bars: pl.DataFrame) -> Survivorship | None:
     """Count members known tonight and those without a bar, under any of their names; None where there are no lists."""
     facts = night.source.facts
     members = members_as_known(night.engine, facts.name, night.cutoff, night.as_of)

@@ -19,7 +19,6 @@ from nightdesk.models.bundle import Bundle, manifest_of
 from nightdesk.models.recipe import Fitted, Recipe, identity
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
-from nightdesk.operations.members import members_of
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import bars_of, first_day, labels_of, volatility_of
 from nightdesk.operations.recipes import known_recipe
@@ -38,7 +37,7 @@ class Tested:
     """A model's or baseline's walk-forward: its daily rank IC, and, for a recipe, the registered fit.
 
     `recipe` is its identity (`models.recipe.identity`); `markets` is the daily rank IC of each market by itself, where
-    there are several; `said` is what a member of the ensemble said out of fold: symbol, date, score.
+    there are several; `said` is what a recipe said out of fold: symbol, date, score.
     """
 
     content: str
@@ -111,10 +110,14 @@ def registered(
     log_runs(night.tracking, _fold_runs(run, walked), version.run_id)
     fault = smoke_fault(load_version(night.tracking, version), bundle, tonight)
     daily, markets = _kept(night, horizon, recipe.name, walked)
-    member = recipe.name in members_of(night.settings)
-    said = save_frame(night.evaluations, f"h{horizon}-{recipe.name}-said", walked.said) if member else None
+    said = save_frame(night.evaluations, said_name(horizon, recipe.name), walked.said)
     used = identity(recipe, version_of(feature for feature in night.chosen if feature.name in columns))
     return Tested(version.content, horizon, recipe.name, "model", daily, used, version, fault, markets, said)
+
+
+def said_name(horizon: int, model: str) -> str:
+    """How the file begins that keeps what a model said out of fold."""
+    return f"h{horizon}-{model}-said"
 
 
 def calibration_of_walk(

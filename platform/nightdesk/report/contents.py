@@ -9,6 +9,8 @@ import polars as pl
 
 from nightdesk.ensemble.calibration import Calibrated
 from nightdesk.monitoring.findings import Watched
+from nightdesk.publish.paper_book import Standing
+from nightdesk.publish.publication import Recommended
 from nightdesk.store.evidence import Verdict
 
 
@@ -73,6 +75,20 @@ class Course:
     slices: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PaperLine:
+    """One line of the paper book up to a night: its days, and how it stands beside the backtest of its rule.
+
+    `days` is as `store.paper_book.book_of` gives it; `tested` the first and last day of that backtest, None without.
+    """
+
+    horizon: int
+    line: str
+    days: pl.DataFrame
+    standing: Standing
+    tested: tuple[dt.date, dt.date] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
     """The newest ensemble at a horizon: its members with their weights (fractions), what is missing, and why so."""
@@ -115,7 +131,7 @@ class NightReport:
     that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
     `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
     without one. `ensembles` has a record of each horizon with an ensemble, `meanings` of each at which somebody is
-    served.
+    served. `recommended` is None where nothing was recommended, `books` are the lines of the paper book.
     """
 
     as_of: dt.date
@@ -154,3 +170,5 @@ class NightReport:
     drift_page: str = ""
     ensembles: tuple[Together, ...] = ()
     meanings: tuple[Meaning, ...] = ()
+    recommended: Recommended | None = None
+    books: tuple[PaperLine, ...] = ()

@@ -14,7 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
 from nightdesk.report.contents import Course, Meaning, NightReport
+from nightdesk.report.paper_book import book_parts
 from nightdesk.report.pictures import course_pictures, matured_pictures, rank_ic_pictures
+from nightdesk.report.recommended import recommended_parts
 from nightdesk.report.reliability_picture import reliability_picture
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 
@@ -128,6 +130,8 @@ def render(report: NightReport) -> str:
         report=report,
         published=report.status != wording.REFUSED,
         ranking=list(_ranking(report)),
+        recommended=recommended_parts(report.recommended),
+        books=book_parts(report.books),
         trust=list(_trust(report)),
         in_markets=_in_markets(report),
         sight=[] if report.sight is None else report.sight.to_dicts(),

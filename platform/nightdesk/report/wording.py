@@ -9,6 +9,7 @@ from typing import Final, TypeGuard
 
 from nightdesk.errors import UnknownName
 from nightdesk.promotion.backtest_gate import BY_BACKTEST
+from nightdesk.publish.publication import NO_ADVICE as NO_ADVICE
 from nightdesk.report.contents import CLOSED, LATE, NEW, MarketReport, NightReport, ServedModel, Survivorship
 
 LIVE: Final = "live"
@@ -228,6 +229,11 @@ def market_state(market: MarketReport) -> str:
         return STATES[market.state]
     have = f"its newest is of {market.newest}" if market.newest else "it has none"
     return f"{STATES[LATE]}: {have}, so it is not forecast"
+
+
+def shares(value: float | None) -> str:
+    """Give a number of shares: whole, or with what is traded of one; a dash where there is none."""
+    return f"{value:,.10g}" if is_known(value) else MISSING
 
 
 def survivorship_sentence(found: Survivorship | None) -> str:

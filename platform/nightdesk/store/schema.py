@@ -458,6 +458,47 @@ outcomes = sa.Table(
     sa.Column("reason", _text(), nullable=False),
 )
 
+# The paper book: a row a trading day of each line, as that day's night reckoned it.
+paper_book = sa.Table(
+    "paper_book",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("line", _WORD, primary_key=True),
+    sa.Column(DATE, sa.Date, primary_key=True),
+    # The night whose decision was filled at this day's open; null where there was none.
+    sa.Column("decided", sa.Date),
+    # After this day's close; 1 at the close of the line's first decision.
+    sa.Column("equity", sa.Double, nullable=False),
+    sa.Column("gross", sa.Double, nullable=False),
+    sa.Column("commission", sa.Double, nullable=False),
+    sa.Column("spread", sa.Double, nullable=False),
+    sa.Column("impact", sa.Double, nullable=False),
+    sa.Column("net", sa.Double, nullable=False),
+    sa.Column("benchmark", sa.Double),
+    sa.Column("turnover", sa.Double, nullable=False),
+    sa.Column("exposure", sa.Double, nullable=False),
+    sa.Column("holdings", sa.Integer, nullable=False),
+    # JSON: each symbol held after the close with its weight.
+    sa.Column("positions", _text(), nullable=False),
+)
+
+# What the rule of the paper book's ranking would have made a day over a model's walk-forward.
+book_expectations = sa.Table(
+    "book_expectations",
+    metadata,
+    sa.Column("realm", _NAME, primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True),
+    sa.Column("horizon", sa.Integer, primary_key=True),
+    sa.Column("model", _NAME, primary_key=True),
+    sa.Column("mean", sa.Double),
+    sa.Column("standard_error", sa.Double),
+    sa.Column("terms", sa.Integer, nullable=False),
+    sa.Column("days", sa.Integer, nullable=False),
+    sa.Column("first_day", sa.Date),
+    sa.Column("last_day", sa.Date),
+)
+
 incidents = sa.Table(
     "incidents",
     metadata,

@@ -1,0 +1,1 @@
+"""Recommendations: risk, action, target and suggested size of each ranked symbol, with reasons in words."""
