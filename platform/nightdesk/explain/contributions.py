@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from nightdesk.models.recipe import Explaining, Fitted, Matrix, Vector
+from nightdesk.models.recipe import Explaining, Matrix, Scoring, Summed, Vector
 from nightdesk.models.selected import FittedChoice
 
 Places = npt.NDArray[np.int64]
@@ -26,7 +27,8 @@ class Contributions:
     values : in the unit of the score; 0 for a feature that the model does not use.
     base : what it says where nothing is known: of an exact tell the mean over its training rows, else over the rows
         drawn for comparison.
-    exact : whether the model itself tells; else `values` are means over drawn orders, with `errors`.
+    exact : whether the model itself tells, all of it; else `values`, or a part of each, are means over drawn orders,
+        with `errors`.
     errors : standard errors of the values; 0 where exact.
     """
 
@@ -37,15 +39,18 @@ class Contributions:
 
 
 def contributions(
-    fitted: Fitted, features: Matrix, beside: Matrix, seed: int = 0, orders: int = ORDERS
+    fitted: Scoring, features: Matrix, beside: Matrix, seed: int = 0, orders: int = ORDERS
 ) -> Contributions:
     """Say what each column of `features` (rows, columns; NaN where missing) adds to what `fitted` says of each row.
 
-    Trees of LightGBM tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient times distance from the
-    training mean. Any other is asked: in a drawn order, the values of a row of `beside` become the row's own one by
-    one, and what each step adds is its feature's (Strumbelj & Kononenko 2014). Each of the `orders` drawn orders is
-    taken backwards too, with the same row of `beside`; every row is asked in the same orders.
+    Trees of LightGBM, of XGBoost and of a forest tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient
+    times distance from the training mean. Any other is asked: in a drawn order, the values of a row of `beside` become
+    the row's own one by one, and what each step adds is its feature's (Strumbelj & Kononenko 2014). Each of the
+    `orders` drawn orders is taken backwards too, with the same row of `beside`; every row is asked in the same orders.
+    Of a model that is a sum, each part tells or is asked by itself: Shapley values of a sum are sums of Shapley values.
     """
+    if isinstance(fitted, Summed):
+        return _sum([contributions(part, features, beside, seed, orders) for part in fitted.summands()])
     told = _told(fitted, features)
     if told is not None:
         values = told[:, :-1]
@@ -53,7 +58,13 @@ def contributions(
     return _asked(fitted, features, beside, np.random.default_rng(seed), orders)
 
 
-def _told(fitted: Fitted, features: Matrix) -> Vector | None:
+def _sum(parts: Sequence[Contributions]) -> Contributions:
+    values: Vector = np.sum([one.values for one in parts], axis=0)
+    errors: Vector = np.sqrt(np.sum([one.errors**2 for one in parts], axis=0))
+    return Contributions(values, sum(one.base for one in parts), all(one.exact for one in parts), errors)
+
+
+def _told(fitted: Scoring, features: Matrix) -> Vector | None:
     """What the model itself tells (rows, columns + 1; the last is the base), a choice of columns put in its place."""
     if isinstance(fitted, FittedChoice):
         own = _told(fitted.inner, np.ascontiguousarray(features[:, fitted.columns]))
@@ -65,7 +76,9 @@ def _told(fitted: Fitted, features: Matrix) -> Vector | None:
     return fitted.contributions(features) if isinstance(fitted, Explaining) else None
 
 
-def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int) -> Contributions:
+def _asked(
+    fitted: Scoring, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int
+) -> Contributions:
     rows, columns = features.shape
     pairs, bases = [], []
     for _ in range(orders):
@@ -79,7 +92,7 @@ def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.G
     return Contributions(values.mean(axis=0), float(np.mean(bases)), False, errors)
 
 
-def _steps(fitted: Fitted, features: Matrix, other: Matrix, order: Places) -> tuple[Vector, float]:
+def _steps(fitted: Scoring, features: Matrix, other: Matrix, order: Places) -> tuple[Vector, float]:
     """What each column adds when it becomes the row's own, in this order; and what is said of `other` itself."""
     rows, columns = features.shape
     stages = np.broadcast_to(other, (columns + 1, rows, columns)).astype(np.float32)

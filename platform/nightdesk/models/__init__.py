@@ -8,6 +8,7 @@ from typing import Final
 from nightdesk.errors import UnknownName
 from nightdesk.models.extreme_boosting import ExtremeBoostingFamily
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
+from nightdesk.models.qlib_peer import PEER, QLIB_LIGHTGBM
 from nightdesk.models.random_forest import RandomForestFamily
 from nightdesk.models.recipe import Family, Recipe
 from nightdesk.models.ridge import RidgeFamily
@@ -97,6 +98,7 @@ RECIPES: Mapping[str, Recipe] = {
         (),
         (("family", "ridge"), ("selection", "vote"), (SELECTED, 10), ("votes", 3), ("alpha", 0.05)),
     ),
+    PEER: QLIB_LIGHTGBM,
 }
 
 

@@ -12,6 +12,7 @@ from nightdesk.features.stages import every_feature
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.performance import rolling_band, sliced
 from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.against_baselines import newest_comparison
 from nightdesk.operations.code import code_version
 from nightdesk.operations.intake import MarketIntake, held_of
 from nightdesk.operations.monitoring import matured_with_promises
@@ -101,6 +102,7 @@ def gather(
         watched=watched,
         courses=tuple(_courses(night)),
         drift_page=drift_page,
+        compared=newest_comparison(night, walked),
     )
 
 

@@ -89,7 +89,7 @@ class NightReport:
     `sight` is as `evaluation.sight.SIGHT`: what pairs of models let a gate see. `openings` has a sentence for each time
     that somebody scored on sealed days. `evidence` has where each question of evidence stood that night.
     `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
-    without one.
+    without one. `compared` is as `evaluation.against_baselines.COMPARED`: every model against every baseline.
     """
 
     as_of: dt.date
@@ -126,3 +126,4 @@ class NightReport:
     watched: Watched | None = None
     courses: tuple[Course, ...] = ()
     drift_page: str = ""
+    compared: pl.DataFrame | None = None
