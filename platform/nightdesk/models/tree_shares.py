@@ -52,40 +52,37 @@ def shares_of_trees(
     deepest = _deepest(parent)
     # Of at most `deepest` features the slope's degree is one less: so many points are exact.
     points, weights = np.polynomial.legendre.leggauss(max(1, -(-deepest // 2)))
-    nodes = (parent, left, feature, threshold, missing_left, cover, value)
+    roots = np.repeat(starts[:-1], np.diff(starts))
+    is_left = np.zeros(len(left), dtype=np.bool_)
+    is_left[(roots + left)[left != _LEAF]] = True
+    nodes = (parent, left, is_left, feature, threshold, missing_left, cover, value)
     rule = (points + 1.0) / 2.0, weights / 2.0
-    return _shares(np.ascontiguousarray(features), len(starts) - 1, *nodes, *rule, deepest)
+    return _shares(np.ascontiguousarray(features), *nodes, *rule, deepest) / (len(starts) - 1)
 
 
-@numba.njit(nogil=True, cache=True)
 def _parents(starts: NDArray[np.int64], left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.int64]:
     """The node above each, among all nodes; -1 above a root."""
-    parent = np.full(left.size, -1, dtype=np.int64)
-    for tree in range(starts.size - 1):
-        root = starts[tree]
-        for node in range(root, starts[tree + 1]):
-            if left[node] != _LEAF:
-                parent[root + left[node]] = node
-                parent[root + right[node]] = node
+    roots, inner = np.repeat(starts[:-1], np.diff(starts)), np.flatnonzero(left != _LEAF)
+    parent = np.full(len(left), -1, dtype=np.int64)
+    for children in (left, right):
+        parent[(roots + children)[inner]] = inner
     return parent
 
 
-@numba.njit(nogil=True, cache=True)
 def _deepest(parent: NDArray[np.int64]) -> int:
-    """The most splits above any node; children stand behind their parent."""
-    depth = np.zeros(parent.size, dtype=np.int64)
-    for node in range(parent.size):
-        if parent[node] >= 0:
-            depth[node] = depth[parent[node]] + 1
-    return int(depth.max()) if depth.size else 0
+    """The most splits above any node."""
+    deepest, above = 0, parent
+    while (above >= 0).any():
+        deepest, above = deepest + 1, np.where(above >= 0, parent[above], -1)
+    return deepest
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _shares(
     features: Matrix,
-    trees: int,
     parent: NDArray[np.int64],
     left: NDArray[np.int32],
+    is_left: NDArray[np.bool_],
     feature: NDArray[np.int32],
     threshold: Vector,
     missing_left: NDArray[np.bool_],
@@ -95,73 +92,83 @@ def _shares(
     weights: Vector,
     deepest: int,
 ) -> Vector:
-    """Leaf by leaf, and for each leaf row by row: the way to a leaf is looked up once for all rows."""
+    """The sum over trees, leaf by leaf, and for each leaf row by row: the way to it is looked up once for all rows."""
     rows, columns = features.shape
     added = np.zeros((rows, columns + 1))
-    split, place_of = np.empty(deepest, dtype=np.int64), np.empty(deepest, dtype=np.int64)
-    to_left, goes = np.empty(deepest, dtype=np.bool_), np.empty(deepest, dtype=np.bool_)
-    column_of, share = np.empty(deepest, dtype=np.int64), np.empty(deepest)
-    factor, before = np.empty(deepest), np.empty(deepest + 1)
-    root = 0
+    column_of, place_of = np.zeros(deepest, dtype=np.int64), np.zeros(deepest, dtype=np.int64)
+    share, goes, factor, before = np.ones(deepest), np.ones(deepest), np.ones(deepest), np.ones(deepest + 1)
     for leaf in range(parent.size):
-        if parent[leaf] < 0:
-            root = leaf
         if left[leaf] != _LEAF:
             continue
-        steps, met, node = 0, 0, leaf
-        while parent[node] >= 0:
-            above = parent[node]
-            place = _place(column_of, met, feature[above])
-            if place == met:
-                column_of[met], share[met] = feature[above], 1.0
-                met += 1
-            share[place] *= cover[node] / cover[above]
-            split[steps], place_of[steps], to_left[steps] = above, place, root + left[above] == node
-            steps += 1
-            node = above
-        whole = share[:met].prod()
+        met = _way(leaf, parent, feature, cover, column_of, place_of, share)
+        whole = value[leaf]
+        for place in range(met):
+            whole *= share[place]
         for row in range(rows):
-            added[row, columns] += value[leaf] * whole
-            goes[:met] = True
-            for step in range(steps):
-                at = split[step]
-                seen = features[row, feature[at]]
-                goes_left = missing_left[at] if np.isnan(seen) else seen <= threshold[at]
-                goes[place_of[step]] &= goes_left == to_left[step]
+            added[row, columns] += whole
+            _turns(row, leaf, features, parent, is_left, feature, threshold, missing_left, place_of, goes)
             for point in range(points.size):
+                # Slopes of a product, by what stands before and after each factor: dividing fails where a share is 0.
                 before[0] = weights[point] * value[leaf]
-                _add(added[row], column_of[:met], share, goes, points[point], factor, before)
-    return added / trees
+                for place in range(met):
+                    factor[place] = share[place] * (1.0 - points[point]) + goes[place] * points[point]
+                    before[place + 1] = before[place] * factor[place]
+                after = 1.0
+                for place in range(met - 1, -1, -1):
+                    added[row, column_of[place]] += (goes[place] - share[place]) * before[place] * after
+                    after *= factor[place]
+    return added
 
 
-@numba.njit(nogil=True, cache=True)
-def _place(column_of: NDArray[np.int64], met: int, column: int) -> int:
-    """Where a column stands among those met so far; `met` where it is new."""
-    for place in range(met):
-        if column_of[place] == column:
-            return place
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _way(
+    leaf: int,
+    parent: NDArray[np.int64],
+    feature: NDArray[np.int32],
+    cover: Vector,
+    column_of: NDArray[np.int64],
+    place_of: NDArray[np.int64],
+    share: Vector,
+) -> int:
+    """How many features lead to a leaf; which, in whose place each step up stands, and the share of rows of each."""
+    step, met, node = 0, 0, leaf
+    while parent[node] >= 0:
+        above = parent[node]
+        place = 0
+        while place < met and column_of[place] != feature[above]:
+            place += 1
+        if place == met:
+            column_of[met], share[met] = feature[above], 1.0
+            met += 1
+        share[place] *= cover[node] / cover[above]
+        place_of[step] = place
+        step += 1
+        node = above
     return met
 
 
 @numba.njit(nogil=True, cache=True)
-def _add(
-    added: Vector,
-    column_of: NDArray[np.int64],
-    share: Vector,
-    goes: NDArray[np.bool_],
-    chance: float,
-    factor: Vector,
-    before: Vector,
+def _turns(
+    row: int,
+    leaf: int,
+    features: Matrix,
+    parent: NDArray[np.int64],
+    is_left: NDArray[np.bool_],
+    feature: NDArray[np.int32],
+    threshold: Vector,
+    missing_left: NDArray[np.bool_],
+    place_of: NDArray[np.int64],
+    goes: Vector,
 ) -> None:
-    """Add a leaf's slopes at one point: those of a product, by what stands before and after each of its factors.
-
-    Not by dividing the whole product, for a share of rows may be 0. `before[0]` is what the leaf says, by its weight.
-    """
-    for place in range(column_of.size):
-        factor[place] = share[place] * (1.0 - chance) + (chance if goes[place] else 0.0)
-        before[place + 1] = before[place] * factor[place]
-    after = 1.0
-    for place in range(column_of.size - 1, -1, -1):
-        slope = (1.0 if goes[place] else 0.0) - share[place]
-        added[column_of[place]] += slope * before[place] * after
-        after *= factor[place]
+    """Set for each feature on the way to a leaf whether the row takes all of its turns: 1, or 0."""
+    for place in range(goes.size):
+        goes[place] = 1.0
+    step, node = 0, leaf
+    while parent[node] >= 0:
+        above = parent[node]
+        seen = features[row, feature[above]]
+        goes_left = missing_left[above] if np.isnan(seen) else seen <= threshold[above]
+        if goes_left != is_left[node]:
+            goes[place_of[step]] = 0.0
+        step += 1
+        node = above
