@@ -103,6 +103,32 @@ def evaluate(
 
 
 @commands.command()
+def compare(
+    recipes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE]...", help="Recipes to compare; the five usual families if left out."),
+    ] = None,
+    horizon: Annotated[
+        list[int] | None,
+        typer.Option(metavar="DAYS", help="Trading days held, 1 to 60; may be given again. The desk's if left out."),
+    ] = None,
+    as_of: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=[ISO], metavar=SHOWN, help="Data up to this day; the newest in the store if left out."),
+    ] = None,
+) -> None:
+    """Walk recipes, qlib's LightGBM and all baselines forward on past data, count each fit, and say who beats whom."""
+    current = prepare()
+    from flows.show_comparison import show_comparison
+    from nightdesk.operations.comparing import Wish
+    from nightdesk.operations.comparing import compare as walk
+
+    day = None if as_of is None else as_of.date()
+    wish = Wish(getuser(), tuple(recipes or ()), tuple(horizon or ()), day)
+    show_comparison(walk(wish, current, dt.datetime.now(dt.UTC)))
+
+
+@commands.command()
 def tune(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe to tune, for example lightgbm.")],
     horizon: Annotated[int, typer.Option(help="Trading days held, 1 to 60.")] = 5,
@@ -152,17 +178,29 @@ def explain(
     retrains: Annotated[
         bool, typer.Option("--retrains", help="What moves the scores of all, retrain by retrain.")
     ] = False,
+    out_of_sample: Annotated[
+        bool,
+        typer.Option("--out-of-sample", help="What the ranking loses without a feature on unseen days; fits again."),
+    ] = False,
 ) -> None:
     """Say why the served model ranks a symbol where it does, or what moves the scores of all; the latter is drawn."""
     current = prepare()
-    from flows.show_explanation import show_importances, show_overall, show_reasons
+    from flows.show_explanation import show_importances, show_overall, show_reasons, show_worth
     from nightdesk.errors import BadInput
     from nightdesk.operations.explaining import draw_told, reasons_of, tell
     from nightdesk.operations.importance_over_time import draw_importances, importances
+    from nightdesk.operations.worth import worth_of_features
 
     home, now = Home(current.home), dt.datetime.now(dt.UTC)
-    if retrains and symbol is not None:
-        raise BadInput(f"--retrains looks at all symbols together, got {symbol} too: leave out the one or the other")
+    asked = "--retrains" if retrains else "--out-of-sample"
+    if retrains and out_of_sample:
+        raise BadInput("--retrains and --out-of-sample are two questions, got both: ask one after the other")
+    if (retrains or out_of_sample) and symbol is not None:
+        raise BadInput(f"{asked} looks at all symbols together, got {symbol} too: leave out the one or the other")
+    if out_of_sample:
+        for worth in worth_of_features(current, realm, horizon, now):
+            show_worth(worth, top)
+        return
     if retrains:
         for found in importances(current, realm, horizon, now):
             show_importances(found, draw_importances(found, home, realm), top)

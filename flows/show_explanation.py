@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from flows.show import console
+from flows.show import UNDEFINED, console
 from nightdesk.features.stages import every_feature
 from nightdesk.operations.explaining import Reason, Reasons, Told
 from nightdesk.operations.importance_over_time import Importances
+from nightdesk.operations.worth import Worth
 from nightdesk.publish.publication import PUBLISHED
 from nightdesk.report.wording import score
 
@@ -70,6 +71,34 @@ def show_importances(found: Importances, picture: Path, top: int) -> None:
         out.print(f"{found.left_out} fits are left out: broken, or of features that are defined otherwise now.")
     out.print(CLOSING)
     out.print(f"Picture: {picture}", soft_wrap=True)
+
+
+def show_worth(found: Worth, top: int) -> None:
+    """Show what the ranking loses without each of its `top` features, on days that no fit had seen."""
+    out = console()
+    apart = "every test day" if found.step == 1 else f"every {found.step}th test day"
+    out.print(
+        f"What the ranking of {found.model} at {found.horizon} days loses without a feature: {found.days} days from "
+        f"{found.first_day} to {found.last_day} ({apart}), each said by a fit that had not seen it; data of "
+        f"{found.trained_as_of}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("feature", "loss of rank IC", "95 % interval"):
+        table.add_column(heading)
+    for one in found.importances[:top]:
+        mean, lower, upper = one.loss.mean, one.loss.lower, one.loss.upper
+        if mean is None or lower is None or upper is None:
+            table.add_row(one.feature, UNDEFINED, "")
+        else:
+            table.add_row(one.feature, f"{mean:+.4f}", f"{lower:+.4f} to {upper:+.4f}")
+    out.print(table)
+    above = sum(one.loss.lower is not None and one.loss.lower > 0.0 for one in found.importances)
+    out.print(
+        f"{above} of {len(found.importances)} intervals lie above zero; by luck alone about "
+        f"{0.025 * len(found.importances):.1f} would. Features that say the same cover for each other. {CLOSING}",
+        soft_wrap=True,
+    )
 
 
 def _sentence(reason: Reason) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -90,6 +91,11 @@ class Home:
     def evaluation_page(self, name: str, horizon: int, as_of: dt.date) -> Path:
         """The page of an evaluation, whatever signs the model's name has."""
         return self.root / "reports" / "evaluations" / f"{quote(name, safe='')}-h{horizon}-{as_of}.html"
+
+    def comparison_page(self, as_of: dt.date, horizons: Sequence[int]) -> Path:
+        """The page of a comparison of recipes with all baselines."""
+        named = "".join(f"-h{horizon}" for horizon in horizons)
+        return self.root / "reports" / "evaluations" / f"comparison{named}-{as_of}.html"
 
     def feature_picture(self, feature: str, symbol: str) -> Path:
         """The picture of a feature of one symbol, whatever signs the symbol has."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from page_reader import Page
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -25,18 +26,22 @@ from nightdesk.features.stages import every_feature
 from nightdesk.models import RECIPES
 from nightdesk.models.artifacts import Run, log_model
 from nightdesk.models.bundle import Bundle, manifest_of
+from nightdesk.models.qlib_peer import PEER
 from nightdesk.models.recipe import Training
 from nightdesk.models.selected import FittedChoice
+from nightdesk.operations.comparing import _allowed
 from nightdesk.operations.evaluating import Look
 from nightdesk.operations.evaluating import evaluate as look_at
 from nightdesk.operations.explaining import explained, reasons_of, tell
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.sealing import log_replay
 from nightdesk.operations.sight import sight
+from nightdesk.operations.worth import worth_of_features
 from nightdesk.publish.publication import Latest, latest
 from nightdesk.settings import read_settings
+from nightdesk.sources.synthetic import SyntheticSource
 from nightdesk.store.decisions import newest_walk_forward
-from nightdesk.store.features import read_features
+from nightdesk.store.features import definitions_of, read_features
 from nightdesk.store.inputs import Arrival, load_membership
 from nightdesk.store.trials import all_trials, openings_by
 from nightdesk.tables import DATE, MEMBERSHIP, RULE, SYMBOL
@@ -297,6 +302,106 @@ def test_what_is_explained_is_what_was_published(desk: Path, monkeypatch: pytest
     monkeypatch.setattr(Latest, "ranking", lambda self: other)
     with pytest.raises(ModelBroken, match=f"must be what was published, got other scores of .* for {DAY}"):
         tell(read_settings(), "live", 5, NOW)
+
+
+def test_recipes_and_the_peer_are_compared_with_all_baselines(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = all_trials(night().engine)
+    out, _ = command(monkeypatch, capsys, "compare", "ridge", "--horizon", "5")
+    page = Path(out.rsplit("Page: ", 1)[1].strip())
+    assert page == desk / f"reports/evaluations/comparison-h5-{DAY}.html"
+    shown = Page(page.read_text(encoding="utf-8"))
+    # What the night found itself: the same days, fits and intervals.
+    walked = newest_walk_forward(night().engine, "live", DAY).filter(model="ridge").row(0, named=True)
+    (told,) = re.findall(r"^ridge +model +(\S+)", out, re.MULTILINE)
+    assert told == f"{walked['mean']:+.4f}"
+    assert f"{walked['lower']:+.4f} to {walked['upper']:+.4f}" in out
+    (row,) = [row for row in shown.rows_of("ridge") if row[1] == walked["rival"] and row[2] == str(walked["days"])]
+    assert row[5].startswith(f"{walked['edge']:+.3f}".replace("-", "−"))
+    # So few rows do not pay the peer's penalties: it splits nothing, and the page says so in the place of a zero.
+    assert re.search(r"qlib_lightgbm +model +undefined", out)
+    assert "qlib_lightgbm has no rank IC at 5 days, and stands in no comparison there" in shown.text
+    rivals = {"linear", "low_volatility", "momentum", "reversal"}
+    assert {row[1] for row in shown.rows_of("ridge") if len(row) == 7} == rivals
+    assert "every baseline" in out
+    assert "workflow_config_lightgbm_Alpha158.yaml" in shown.text
+    # Each fit is a trial by whoever asked; made again, it is the same one.
+    new = all_trials(night().engine).join(before, on="trial_id", how="anti")
+    assert new.select("realm", "kind", "name").sort("name").rows() == [
+        ("notebook", "fit", name) for name in ("linear", "qlib_lightgbm", "ridge")
+    ]
+    command(monkeypatch, capsys, "compare", "ridge", "--horizon", "5")
+    assert all_trials(night().engine).height == before.height + 3
+    # The night's features stay the night's.
+    assert {*definitions_of(night().features, explained(read_settings(), "live", 5, NOW)[0].table.version)} == {
+        feature.name for feature in night().chosen
+    }
+
+
+def test_features_that_would_show_a_later_split_are_left_out_of_the_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = night()
+    assert _allowed(named, RECIPES[PEER]) == (RECIPES[PEER], "")
+    facts = replace(named.source.facts, price_basis="adjusted_later")
+    monkeypatch.setattr(SyntheticSource, "facts", facts)
+    without, note = _allowed(named, RECIPES[PEER])
+    gone = ["CORR5", "CORR10", "CORR20", "CORR30", "CORR60"]
+    assert [name for name in RECIPES[PEER].features if name not in without.features] == gone
+    assert f"without {', '.join(gone)} (5 of its 158 features)" in note
+    assert without.content != RECIPES[PEER].content
+    with pytest.raises(BadSetting, match="must name scale-free features where prices are adjusted later, got none of"):
+        _allowed(named, replace(RECIPES[PEER], features=tuple(gone)))
+    with pytest.raises(UnknownName, match="a feature of recipe qlib_lightgbm must be one of"):
+        _allowed(named, replace(RECIPES[PEER], features=("KMIDD",)))
+
+
+def test_a_night_without_the_peers_features_refuses_it_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge", "qlib_lightgbm"]')
+    _, err = command(monkeypatch, capsys, "nightly")
+    assert "features must hold KMID, KLEN, KMID2, KUP and 154 others, by which qlib_lightgbm ranks or fits, got" in err
+    assert err.count("\n") == 1
+    monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
+    for words in (("evaluate", "qlib_lightgbm"), ("tune", "qlib_lightgbm")):
+        _, err = command(monkeypatch, capsys, *words)
+        assert "by which qlib_lightgbm ranks or fits, got none called KMID" in err
+        assert err.count("\n") == 1
+
+
+def test_what_a_feature_is_worth_is_measured_on_days_that_no_fit_had_seen(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = all_trials(night().engine).height
+    out, _ = command(monkeypatch, capsys, "explain", "--out-of-sample", "--top", "3")
+    (found,) = worth_of_features(read_settings(), "live", 5, NOW)
+    walked = newest_walk_forward(night().engine, "live", DAY).filter(model=found.model).row(0, named=True)
+    assert (found.trained_as_of, found.days, found.step) == (DAY, walked["days"], 1)
+    means = [one.loss.mean for one in found.importances]
+    assert means == sorted(means, reverse=True)
+    assert {one.feature for one in found.importances} == {feature.name for feature in night().chosen}
+    best = found.importances[0]
+    (shown,) = [line for line in out.splitlines() if line.startswith(f"{best.feature} ")]
+    assert f"{best.loss.mean:+.4f}" in shown
+    assert f"{best.loss.lower:+.4f} to {best.loss.upper:+.4f}" in shown
+    # Fits that the night had counted itself.
+    assert all_trials(night().engine).height == before
+
+
+def test_the_report_holds_every_model_against_every_baseline(desk: Path) -> None:
+    page = Page((desk / f"reports/live/{DAY}.html").read_text(encoding="utf-8"))
+    assert "Every model against every baseline" in page.text
+    walked = newest_walk_forward(night().engine, "live", DAY)
+    best = walked.filter(kind="model").row(0, named=True)
+    rows = [row for row in page.rows if len(row) == 7 and row[:2] == [best["model"], best["rival"]]]
+    assert rows[0][5].startswith(f"{best['edge']:+.3f}".replace("-", "−"))
+    assert {row[1] for row in page.rows if len(row) == 7 and row[0] == "ridge"} == {
+        "linear",
+        "low_volatility",
+        "momentum",
+        "reversal",
+    }
+    assert any(beats in page.text for beats in ("beats every baseline", "beat every baseline"))
 
 
 def test_a_selection_is_told_over_time_and_drawn(

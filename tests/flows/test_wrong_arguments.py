@@ -67,8 +67,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
         (("selection", "--horizon", "61"), "horizon must be 1 to 60"),
         (("selection",), "got none of 'synthetic' in the store: run nightdesk nightly"),
         (("selection", "--retrains"), "at least two registered fits of selected at 5 days, got 0"),
+        (("compare", "rigde"), "recipe must be one of"),
+        (("compare",), "got none of 'synthetic': run nightdesk nightly"),
+        (("compare", "--horizon", "61"), "horizon must be 1 to 60"),
         (("explain", "SYN0001"), "run nightdesk nightly"),
         (("explain", "SYN0001", "--retrains"), "--retrains looks at all symbols together, got SYN0001 too"),
+        (("explain", "SYN0001", "--out-of-sample"), "--out-of-sample looks at all symbols together, got SYN0001 too"),
+        (("explain", "--out-of-sample", "--retrains"), "are two questions, got both"),
+        (("explain", "--out-of-sample"), "run nightdesk nightly"),
         (("explain", "--top", "0"), "Invalid value for '--top'"),
         (("history", "--on", "2999-01-04"), "--on must not lie in the future"),
         (("history", "--on", "2017-06-01"), "no model was served on 2017-06-01"),
@@ -131,7 +137,7 @@ def test_what_does_not_answer_or_is_misspelt_is_one_line(
     [
         *("", "nightly", "replay", "predict", "models", "history", "settings", "doctor", "train", "backfill"),
         *("cleanup", "up", "down", "status", "move", "approve", "alerts", "quality", "quarantine", "ingest"),
-        *("evaluate", "trials", "tune", "selection", "explain"),
+        *("evaluate", "compare", "trials", "tune", "selection", "explain"),
     ],
 )
 def test_help_everywhere(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

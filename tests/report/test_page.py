@@ -10,6 +10,7 @@ from page_reader import Page
 from report_samples import AS_OF, FRAMES, HORIZONS, matured, minimal, quarantined, ranking, rich
 
 from nightdesk.errors import UnknownName
+from nightdesk.evaluation.against_baselines import COMPARED
 from nightdesk.evaluation.sight import SIGHT
 from nightdesk.report.contents import ServedModel, Survivorship
 from nightdesk.report.page import render
@@ -102,6 +103,32 @@ def test_undefined_is_undefined_and_a_beaten_baseline_is_named(page: Page) -> No
     ]
     assert boosted[0][1] == "+0.034 +0.023 to +0.045"
     assert page.rows_of("reversal")[0][1] == "−0.008 −0.019 to +0.003"
+
+
+def test_every_model_stands_beside_every_baseline_whichever_way_it_comes_out() -> None:
+    row = {"horizon": 5, "model": "ridge", "baseline": "momentum", "year": None, "days": 850, "mean": 0.021}
+    luckless = {**row, "baseline_mean": 0.015, "difference": 0.006, "lower": -0.01, "upper": 0.022}
+    worse = {**luckless, "baseline": "linear", "difference": -0.03, "lower": -0.05, "upper": -0.01}
+    rows = [
+        {**luckless, "joint_lower": -0.02, "joint_upper": 0.03},
+        {**luckless, "year": 2016, "days": 252, "joint_lower": None, "joint_upper": None},
+        {**luckless, "year": 2017, "days": 9, "difference": None, "lower": None, "upper": None},
+        {**worse, "joint_lower": -0.06, "joint_upper": -0.001},
+    ]
+    found = Page(render(rich(compared=pl.DataFrame(rows, schema=COMPARED))))
+    assert "No model beats every baseline at any horizon." in found.text
+    assert "Of 2 differences between a model and a baseline over all days, 0 lie above zero" in found.text
+    assert "95 % interval and 1 below" in found.text
+    cells = ["ridge", "momentum", "850", "+0.021", "+0.015", "+0.006 −0.010 to +0.022", "not told apart"]
+    assert cells in found.rows
+    assert ["ridge", "linear", "850", "+0.021", "+0.015", "−0.030 −0.050 to −0.010", "below"] in found.rows
+    assert ["ridge", "momentum", "2016", "252", "+0.021", "+0.015", "+0.006 −0.010 to +0.022"] in found.rows
+    assert ["ridge", "momentum", "2017", "9", "+0.021", "+0.015", "undefined"] in found.rows
+    assert ("details", "open", "") not in found.attributes
+
+
+def test_a_walk_forward_whose_days_are_gone_is_compared_with_nothing(page: Page) -> None:
+    assert "Every model against every baseline" not in page.text
 
 
 @pytest.mark.parametrize("gap", [None, float("nan")])

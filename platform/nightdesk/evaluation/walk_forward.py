@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 
 from nightdesk.evaluation.splits import Fold, purged_walk_forward
 from nightdesk.models import family
 from nightdesk.models.baselines import ranked
-from nightdesk.models.recipe import Fitted, Matrix, Recipe, Training, Vector
+from nightdesk.models.recipe import Fitted, Recipe, Scoring, Training, Vector
 from nightdesk.models.training_set import feature_columns, to_matrix, training_set
 from nightdesk.scoring.rank_ic import daily_rank_ic, rank_ic_within_markets
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
@@ -57,14 +57,7 @@ class FoldFit:
     rank_ic: float | None
 
 
-class Scorer(Protocol):
-    """What a fit gives: it scores rows (rows, columns; NaN where missing), more is better."""
-
-    def predict(self, features: Matrix) -> Vector:
-        """Score each row."""
-
-
-Fit: TypeAlias = Callable[[Training, int, int], Scorer]
+Fit: TypeAlias = Callable[[Training, int, int], Scoring]
 """Fits on training rows with a seed and a number of threads."""
 
 
@@ -73,7 +66,7 @@ class FittedFold:
     """A test block, what was fitted on its past, and on how many rows."""
 
     fold: Fold
-    fitted: Scorer
+    fitted: Scoring
     rows: int
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from nightdesk.models.combination import FittedCombination
-from nightdesk.models.recipe import Explaining, Fitted, Matrix, Vector
+from nightdesk.models.combination import FittedCombination, Member
+from nightdesk.models.recipe import Explaining, Matrix, Scoring, Summed, Vector
 from nightdesk.models.selected import FittedChoice
 
 Places = npt.NDArray[np.int64]
@@ -27,7 +28,8 @@ class Contributions:
     values : in the unit of the score; 0 for a feature that the model does not use.
     base : what it says where nothing is known: of an exact tell the mean over its training rows, else over the rows
         drawn for comparison.
-    exact : whether the model itself tells; else `values` are means over drawn orders, with `errors`.
+    exact : whether the model itself tells, all of it; else `values`, or a part of each, are means over drawn orders,
+        with `errors`.
     errors : standard errors of the values; 0 where exact.
     """
 
@@ -38,21 +40,30 @@ class Contributions:
 
 
 def contributions(
-    fitted: Fitted, features: Matrix, beside: Matrix, seed: int = 0, orders: int = ORDERS
+    fitted: Scoring, features: Matrix, beside: Matrix, seed: int = 0, orders: int = ORDERS
 ) -> Contributions:
     """Say what each column of `features` (rows, columns; NaN where missing) adds to what `fitted` says of each row.
 
-    Trees of LightGBM tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient times distance from the
-    training mean, an ensemble by what its members tell. Any other is asked: in a drawn order, the values of a row of
-    `beside` become the row's own one by one, and what each step adds is its feature's (Strumbelj & Kononenko 2014).
-    Each of the `orders` drawn orders is taken backwards too, with the same row of `beside`; every row is asked in the
-    same orders.
+    Trees of LightGBM, of XGBoost and of a forest tell by TreeSHAP (Lundberg et al. 2020), a linear model by coefficient
+    times distance from the training mean. Any other is asked: in a drawn order, the values of a row of `beside` become
+    the row's own one by one, and what each step adds is its feature's (Strumbelj & Kononenko 2014). Each of the
+    `orders` drawn orders is taken backwards too, with the same row of `beside`; every row is asked in the same orders.
+    Of a model that is a sum, an ensemble among them, each part tells or is asked by itself: Shapley values of a sum are
+    sums of Shapley values.
     """
     exact = exact_contributions(fitted, features)
-    return exact or _asked(fitted, features, beside, np.random.default_rng(seed), orders)
+    if exact is not None:
+        return exact
+    if isinstance(fitted, FittedCombination):
+        parts = [(one, one.columns_of(features), one.columns_of(beside)) for one in fitted.speaking]
+        asked = ((one, contributions(one.fitted, own, others, seed, orders)) for one, own, others in parts)
+        return _sum([_share(one, found, features.shape[1]) for one, found in asked])
+    if isinstance(fitted, Summed):
+        return _sum([contributions(part, features, beside, seed, orders) for part in fitted.summands()])
+    return _asked(fitted, features, beside, np.random.default_rng(seed), orders)
 
 
-def exact_contributions(fitted: Fitted, features: Matrix) -> Contributions | None:
+def exact_contributions(fitted: Scoring, features: Matrix) -> Contributions | None:
     """What `contributions` gives where the model itself tells; None where it cannot, and would have to be asked."""
     told = _told(fitted, features)
     if told is None:
@@ -61,13 +72,31 @@ def exact_contributions(fitted: Fitted, features: Matrix) -> Contributions | Non
     return Contributions(values, float(told[0, -1]) if len(told) else 0.0, True, np.zeros(values.shape))
 
 
-def _told(fitted: Fitted, features: Matrix) -> Vector | None:
+def _sum(parts: Sequence[Contributions]) -> Contributions:
+    values: Vector = np.sum([one.values for one in parts], axis=0)
+    errors: Vector = np.sqrt(np.sum([one.errors**2 for one in parts], axis=0))
+    return Contributions(values, sum(one.base for one in parts), all(one.exact for one in parts), errors)
+
+
+def _share(member: Member, found: Contributions, columns: int) -> Contributions:
+    """What a member's features add to the score of its ensemble of so many columns."""
+    values, errors = (np.zeros((len(found.values), columns)) for _ in range(2))
+    values[:, member.columns] = found.values * member.factor
+    errors[:, member.columns] = found.errors * member.factor
+    return Contributions(values, found.base * member.factor, found.exact, errors)
+
+
+def _told(fitted: Scoring, features: Matrix) -> Vector | None:
     """What the model itself tells (rows, columns + 1; the last is the base), a choice of columns put in its place.
 
-    Of several models together it is what they tell, weighed as their scores are; None where one of them cannot tell.
+    Of a sum it is what its parts tell, weighed as their scores are; None where one of them cannot tell.
     """
     if isinstance(fitted, FittedCombination):
         return _told_together(fitted, features)
+    if isinstance(fitted, Summed):
+        told = [_told(part, features) for part in fitted.summands()]
+        known = [one for one in told if one is not None]
+        return np.sum(known, axis=0) if known and len(known) == len(told) else None
     if isinstance(fitted, FittedChoice):
         own = _told(fitted.inner, np.ascontiguousarray(features[:, fitted.columns]))
         if own is None:
@@ -88,7 +117,9 @@ def _told_together(fitted: FittedCombination, features: Matrix) -> Vector | None
     return values
 
 
-def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int) -> Contributions:
+def _asked(
+    fitted: Scoring, features: Matrix, beside: Matrix, random: np.random.Generator, orders: int
+) -> Contributions:
     rows, columns = features.shape
     pairs, bases = [], []
     for _ in range(orders):
@@ -102,7 +133,7 @@ def _asked(fitted: Fitted, features: Matrix, beside: Matrix, random: np.random.G
     return Contributions(values.mean(axis=0), float(np.mean(bases)), False, errors)
 
 
-def _steps(fitted: Fitted, features: Matrix, other: Matrix, order: Places) -> tuple[Vector, float]:
+def _steps(fitted: Scoring, features: Matrix, other: Matrix, order: Places) -> tuple[Vector, float]:
     """What each column adds when it becomes the row's own, in this order; and what is said of `other` itself."""
     rows, columns = features.shape
     stages = np.broadcast_to(other, (columns + 1, rows, columns)).astype(np.float32)

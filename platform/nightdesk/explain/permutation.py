@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from nightdesk.errors import BadInput
-from nightdesk.models.recipe import Fitted, Matrix
+from nightdesk.models.recipe import Matrix, Scoring
 from nightdesk.models.training_set import to_matrix
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.scoring.rank_ic import rank_ic_within_markets
@@ -25,7 +25,11 @@ class Importance:
 
 
 def permutation_importance(
-    blocks: Iterable[tuple[Fitted, pl.DataFrame]], columns: Sequence[str], horizon: int, repeats: int = 5, seed: int = 0
+    blocks: Iterable[tuple[Scoring, pl.DataFrame]],
+    columns: Sequence[str],
+    horizon: int,
+    repeats: int = 5,
+    seed: int = 0,
 ) -> tuple[Importance, ...]:
     """Say what each of `columns` is worth out of sample (Breiman 2001), the most first, those without an interval last.
 
@@ -58,7 +62,7 @@ def permutation_importance(
 
 
 def _losses(
-    fitted: Fitted, rows: pl.DataFrame, columns: Sequence[str], repeats: int, random: np.random.Generator
+    fitted: Scoring, rows: pl.DataFrame, columns: Sequence[str], repeats: int, random: np.random.Generator
 ) -> pl.DataFrame:
     """For each date (rows) what is lost without each feature (columns); null where the rank IC is undefined."""
     keys = [DATE, *_among(rows)]
@@ -79,7 +83,7 @@ def _losses(
     return pl.DataFrame(lost)
 
 
-def _daily(fitted: Fitted, rows: pl.DataFrame, features: Matrix) -> pl.Series:
+def _daily(fitted: Scoring, rows: pl.DataFrame, features: Matrix) -> pl.Series:
     said = rows.select(DATE, FORWARD_RETURN, *_among(rows), pl.Series(SCORE, fitted.predict(features)))
     return rank_ic_within_markets(said)["rank_ic"]
 

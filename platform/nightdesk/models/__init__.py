@@ -9,6 +9,7 @@ from nightdesk.errors import UnknownName
 from nightdesk.models.combination import ENSEMBLE, EnsembleFamily
 from nightdesk.models.extreme_boosting import ExtremeBoostingFamily
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
+from nightdesk.models.qlib_peer import PEER, QLIB_LIGHTGBM
 from nightdesk.models.random_forest import RandomForestFamily
 from nightdesk.models.recipe import Family, Recipe
 from nightdesk.models.ridge import RidgeFamily
@@ -99,6 +100,7 @@ RECIPES: Mapping[str, Recipe] = {
         (),
         (("family", "ridge"), ("selection", "vote"), (SELECTED, 10), ("votes", 3), ("alpha", 0.05)),
     ),
+    PEER: QLIB_LIGHTGBM,
 }
 
 

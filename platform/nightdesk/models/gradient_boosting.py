@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,26 @@ class FittedBooster:
         self.booster.save_model(folder / _FILE)
 
 
+_OWN = ("rounds", "target_scale")
 _UNFILTERED = {"feature_pre_filter": False}
 """Bins that hold for any `min_data_in_leaf`: LightGBM would else leave out what one value of it can never split."""
 
 
 class GradientBoostingFamily:
-    """Parameters are LightGBM's own names, `rounds`, the number of trees, and those of `early_stopping`."""
+    """Parameters are LightGBM's own names, `rounds`, the number of trees, those of `early_stopping`, and
+    `target_scale`, by which the target is multiplied before the fit (1): penalties are in its units.
+    """
 
-    bins_by = frozenset(("max_bin", "min_data_in_bin", "bin_construct_sample_cnt", "zero_as_missing", "use_missing"))
-    """Parameters that the bins depend on: fits that share them can share the bins."""
+    bins_by = frozenset(
+        ("max_bin", "min_data_in_bin", "bin_construct_sample_cnt", "zero_as_missing", "use_missing", "target_scale")
+    )
+    """Parameters that the binned rows depend on: fits that share them can share these."""
 
     def fit(
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int
     ) -> FittedBooster:
         """Fit with fixed seeds and row-wise histograms, which make the result independent of the number of threads."""
-        chosen = _chosen(parameters, seed, threads)
+        chosen, training = _chosen(parameters, seed, threads), _scaled(training, parameters)
         rounds, stopping = int(parameters["rounds"]), stopping_of(parameters)
         if stopping is None:
             return _kept(lgb.train(dict(chosen), _dataset(training, chosen), rounds), rounds)
@@ -69,7 +74,8 @@ class GradientBoostingFamily:
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int, file: Path
     ) -> None:
         """Write the binned training rows to `file`, for `fit_binned` with parameters that agree in `bins_by`."""
-        _dataset(training, _chosen(parameters, seed, threads) | _UNFILTERED).save_binary(file)
+        chosen = _chosen(parameters, seed, threads) | _UNFILTERED
+        _dataset(_scaled(training, parameters), chosen).save_binary(file)
 
     def fit_binned(
         self, file: Path, parameters: Mapping[str, float | int | str], seed: int, threads: int
@@ -85,7 +91,7 @@ class GradientBoostingFamily:
 
 def _chosen(parameters: Mapping[str, float | int | str], seed: int, threads: int) -> dict[str, float | int | str]:
     """What LightGBM is told: a recipe's own parameters, and what holds for each of them."""
-    own = {name: value for name, value in without_stopping(parameters).items() if name != "rounds"}
+    own = {name: value for name, value in without_stopping(parameters).items() if name not in _OWN}
     fixed: dict[str, float | int | str] = {
         "objective": "l2",
         "verbose": -1,
@@ -95,6 +101,10 @@ def _chosen(parameters: Mapping[str, float | int | str], seed: int, threads: int
         "num_threads": threads,
     }
     return own | fixed
+
+
+def _scaled(training: Training, parameters: Mapping[str, float | int | str]) -> Training:
+    return replace(training, target=training.target * float(parameters.get("target_scale", 1.0)))
 
 
 def _dataset(training: Training, chosen: dict[str, float | int | str]) -> lgb.Dataset:

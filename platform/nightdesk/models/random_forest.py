@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nightdesk.errors import ModelBroken
 from nightdesk.models.recipe import Matrix, Training, Vector
+from nightdesk.models.tree_shares import shares_of_trees
 
 _FILE: Final = "forest.npz"
 _LEAF: Final = -1
@@ -23,7 +24,8 @@ class Trees:
     """Nodes of all trees, one tree after the other, each from its root on; children are places within the tree.
 
     A row goes left where its feature is at most the threshold, where it is missing as `missing_left` says, and stops
-    at a node without children (-1). `value` is what a node says: (nodes, outputs).
+    at a node without children (-1). `value` is what a node says: (nodes, outputs). `cover` is how many rows, by their
+    weights, reached a node when it was grown; empty of trees that were kept before it was.
     """
 
     starts: NDArray[np.int64]
@@ -33,17 +35,32 @@ class Trees:
     threshold: Vector
     missing_left: NDArray[np.bool_]
     value: Vector
+    cover: Vector = field(default_factory=lambda: np.empty(0))
 
     def mean(self, features: Matrix) -> Vector:
         """What the trees say of each row in mean: (rows, outputs); a sum in the order of the trees.
 
         Raises ModelBroken where rows have fewer columns than the trees ask for.
         """
+        self._check(features)
+        nodes = (self.left, self.right, self.feature, self.threshold, self.missing_left, self.value)
+        return _summed(np.ascontiguousarray(features), self.starts, *nodes) / (len(self.starts) - 1)
+
+    def contributions(self, features: Matrix, of_outputs: Vector) -> Vector | None:
+        """What each column adds to the mean of outputs times `of_outputs`, one number each; last the trees' own mean.
+
+        (rows, columns + 1), as `tree_shares.shares_of_trees` gives it; None of trees without `cover`. Raises as `mean`.
+        """
+        self._check(features)
+        if not self.cover.size:
+            return None
+        nodes = (self.starts, self.left, self.right, self.feature, self.threshold, self.missing_left, self.cover)
+        return shares_of_trees(features, *nodes, self.value @ of_outputs)
+
+    def _check(self, features: Matrix) -> None:
         asked = int(self.feature.max(initial=-1)) + 1
         if features.shape[1] < asked:
             raise ModelBroken(f"a forest needs {asked} columns or more, got {features.shape[1]}: give all its features")
-        nodes = (self.left, self.right, self.feature, self.threshold, self.missing_left, self.value)
-        return _summed(np.ascontiguousarray(features), self.starts, *nodes) / (len(self.starts) - 1)
 
     def write(self, file: Path) -> None:
         """Write the arrays; the same ones give the same bytes."""
@@ -56,7 +73,9 @@ def read_trees(file: Path) -> Trees:
     Raises FileNotFoundError where it is gone, ModelBroken where a node leads out of its tree or back.
     """
     with np.load(file, allow_pickle=False) as arrays:
-        trees = Trees(**{one.name: arrays[one.name] for one in fields(Trees)})
+        # Forests that were registered before trees kept their cover still serve.
+        held = {one.name: arrays[one.name] for one in fields(Trees) if one.name != "cover" or "cover" in arrays}
+        trees = Trees(**held)
     if not _sound(trees):
         raise ModelBroken(
             f"the nodes of a forest must lead down its own trees, got others in {file.name}: restore it, or train "
@@ -78,8 +97,15 @@ def _sound(trees: Trees) -> bool:
         return False
     place, size = np.arange(count) - np.repeat(trees.starts[:-1], sizes), np.repeat(sizes, sizes)
     inner = trees.left != _LEAF
+    if trees.cover.size and not (len(trees.cover) == count and _counted(trees.cover, inner)):
+        return False
     ways = (((child > place) & (child < size))[inner].all() for child in (trees.left, trees.right))
     return all(ways) and bool((trees.feature[inner] >= 0).all())
+
+
+def _counted(cover: Vector, inner: NDArray[np.bool_]) -> bool:
+    """Whether every node says how many rows reached it, and some reached each split."""
+    return bool(np.isfinite(cover).all() and (cover >= 0.0).all() and (cover[inner] > 0.0).all())
 
 
 def trees_of(fitted: Sequence[Any], outputs: int = 1, places: Sequence[int] = (0,)) -> Trees:
@@ -95,6 +121,7 @@ def trees_of(fitted: Sequence[Any], outputs: int = 1, places: Sequence[int] = (0
         np.concatenate([one.threshold for one in own]),
         np.concatenate([one.missing_go_to_left for one in own]).astype(np.bool_),
         value,
+        np.concatenate([one.weighted_n_node_samples for one in own]),
     )
 
 
@@ -108,6 +135,10 @@ class FittedForest:
         """Score rows; the sum runs tree by tree, so that a row's score does not depend on the rows beside it."""
         scores: Vector = self.trees.mean(features)[:, 0]
         return scores
+
+    def contributions(self, features: Matrix) -> Vector | None:
+        """SHAP values of the trees (TreeSHAP); last the mean over the rows that each was grown on."""
+        return self.trees.contributions(features, np.ones(1))
 
     def save(self, folder: Path) -> None:
         """Write the trees as arrays."""

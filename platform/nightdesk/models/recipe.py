@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -67,6 +67,13 @@ class Training:
         )
 
 
+class Scoring(Protocol):
+    """What says a score of rows: a fitted model, or a part of one."""
+
+    def predict(self, features: Matrix) -> Vector:
+        """Score each row of `features` (rows, columns in the recipe's order; NaN where missing)."""
+
+
 class Fitted(Protocol):
     """A fitted model: scores rows, and goes to and comes from a folder without running code."""
 
@@ -81,11 +88,19 @@ class Fitted(Protocol):
 class Explaining(Protocol):
     """A fitted model that can tell exactly what each feature adds to a score."""
 
-    def contributions(self, features: Matrix) -> Vector:
+    def contributions(self, features: Matrix) -> Vector | None:
         """What each column adds to each score, and last what is said where nothing is known (rows, columns + 1).
 
-        A row's sum is its score, but for rounding.
+        A row's sum is its score, but for rounding. None where this very model cannot tell after all.
         """
+
+
+@runtime_checkable
+class Summed(Protocol):
+    """A fitted model whose score is the sum of what its parts say: each part tells, or is asked, by itself."""
+
+    def summands(self) -> Sequence[Scoring]:
+        """The parts; what they say of a row sums to its score."""
 
 
 class Family(Protocol):

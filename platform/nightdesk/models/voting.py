@@ -23,6 +23,41 @@ _TERCILE: Final = 1 / 6
 
 
 @dataclass(frozen=True, slots=True)
+class ForestVote:
+    """What the forest adds to a voter's score: `share` of its chance to buy less that to sell."""
+
+    forest: Trees
+    share: float
+
+    def predict(self, features: Matrix) -> Vector:
+        """Its part of the score of each row."""
+        chances = self.forest.mean(features)
+        part: Vector = self.share * (chances[:, 2] - chances[:, 0])
+        return part
+
+    def contributions(self, features: Matrix) -> Vector | None:
+        """Exact, for chances of a forest are means of what its trees say (TreeSHAP)."""
+        return self.forest.contributions(features, self.share * np.array([-1.0, 0.0, 1.0]))
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterVote:
+    """What the booster adds to a voter's score: `share` of its chance to buy less that to sell.
+
+    Its chances are no sum over trees (their sums go through softmax), so nothing tells exactly what a feature adds.
+    """
+
+    booster: FittedExtremeBooster
+    share: float
+
+    def predict(self, features: Matrix) -> Vector:
+        """Its part of the score of each row."""
+        chances = _chances_of(self.booster, features)
+        part: Vector = self.share * (chances[:, 2] - chances[:, 0])
+        return part
+
+
+@dataclass(frozen=True, slots=True)
 class FittedVoter:
     """A forest and a booster that each give the chances of `CLASSES`; the forest's weigh `forest_share`."""
 
@@ -32,7 +67,7 @@ class FittedVoter:
 
     def probabilities(self, features: Matrix) -> Vector:
         """The chances to sell, to hold and to buy: (rows, 3), each row's sum 1 but for rounding."""
-        by_booster = self.booster.predict(features).reshape(len(features), len(CLASSES))
+        by_booster = _chances_of(self.booster, features)
         voted: Vector = self.forest_share * self.forest.mean(features) + (1.0 - self.forest_share) * by_booster
         return voted
 
@@ -41,6 +76,11 @@ class FittedVoter:
         chances = self.probabilities(features)
         scores: Vector = chances[:, 2] - chances[:, 0]
         return scores
+
+    def summands(self) -> tuple[ForestVote | BoosterVote, ...]:
+        """The two members' parts of the score; a member without a vote is none."""
+        parts = (ForestVote(self.forest, self.forest_share), BoosterVote(self.booster, 1.0 - self.forest_share))
+        return tuple(one for one in parts if one.share > 0.0)
 
     def save(self, folder: Path) -> None:
         """Write the trees of both, and how they vote."""
@@ -87,6 +127,10 @@ class VoterFamily:
         """Read the trees and the vote back."""
         votes = json.loads((folder / _VOTES).read_text(encoding="utf-8"))
         return FittedVoter(read_trees(folder / _FOREST), load_booster(folder), float(votes["forest_share"]))
+
+
+def _chances_of(booster: FittedExtremeBooster, features: Matrix) -> Vector:
+    return booster.predict(features).reshape(len(features), len(CLASSES))
 
 
 def _with_prefix(parameters: Mapping[str, float | int | str], prefix: str) -> dict[str, float | int | str]:

@@ -16,6 +16,8 @@ from nightdesk.evaluation.evaluate import USUAL, Evaluation, Material, Tried, ev
 from nightdesk.evaluation.walk_forward import Plan
 from nightdesk.features.build import build_features
 from nightdesk.home import Home
+from nightdesk.models.recipe import Recipe
+from nightdesk.operations.features import check_features
 from nightdesk.operations.markets import open_markets
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.panel import bars_of, decided_by, first_day, labels_of, panel_of
@@ -96,12 +98,14 @@ def evaluate(model: object, look: Look, settings: Settings, now: dt.datetime) ->
     NothingThere
         The store has no bars of that day.
     BadDate, BadSetting
-        As `night.plan_night`.
+        As `night.plan_night`; BadSetting too where a recipe names a feature that the settings do not choose.
     """
     check_horizon(look.horizon)
     asked = known_recipe(Home(settings.home), model) if isinstance(model, str) else model
     candidate = candidate_of(asked)
     night = plan_night(settings, LIVE, look.as_of or newest_day(settings), "never", now)
+    if isinstance(asked, Recipe):
+        check_features(asked, night.chosen)
     material, plan, sealed_from = material_of(night, look)
     if sealed_from is not None:
         reason = str(look.unseal).strip()
@@ -137,18 +141,24 @@ def newest_day(settings: Settings) -> dt.date:
     return day
 
 
+def known_bars(night: Night) -> pl.DataFrame:
+    """All bars known at the night's cut-off (`panel.panel_of`); NothingThere where there are none of its own day."""
+    bars = panel_of(night)
+    if bars_of(night.source, bars).filter(pl.col(DATE) == night.as_of).is_empty():
+        raise NothingThere(
+            f"an evaluation needs bars of its as-of day, got none of {night.as_of} in the store: run nightdesk nightly "
+            f"--as-of {night.as_of}, or choose a day that the store has"
+        )
+    return bars
+
+
 def material_of(night: Night, look: Look) -> tuple[Material, Plan, dt.date | None]:
     """Features and labels as a night has them, the plan, and the first sealed day that is scored, if any.
 
     Raises NothingThere where the store has no bars of the as-of day.
     """
-    bars = panel_of(night)
+    bars = known_bars(night)
     own = bars_of(night.source, bars)
-    if own.filter(pl.col(DATE) == night.as_of).is_empty():
-        raise NothingThere(
-            f"an evaluation needs bars of its as-of day, got none of {night.as_of} in the store: run nightdesk nightly "
-            f"--as-of {night.as_of}, or choose a day that the store has"
-        )
     first = first_day(night, bars)
     plan = night.plan(first, look.horizon)
     sealed_from = opened_from(night.settings.evaluation.sealed_from, night.as_of, look.unseal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from nightdesk.errors import BadSetting, ModelBroken, UnknownName
@@ -28,15 +28,25 @@ def chosen_features(settings: Settings) -> tuple[Feature, ...]:
     choice = Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections)
     later = any(source.facts.price_basis == "adjusted_later" for source in open_markets(settings))
     chosen = choose(choice, later)
-    names = {feature.name for feature in chosen}
     for fitted in (LINEAR, *_known(settings)):
-        lacking = [name for name in fitted.features if name not in names]
-        if lacking:
-            raise BadSetting(
-                f"features must hold {', '.join(fitted.features)}, by which {fitted.name} ranks or fits, got none "
-                f"called {', '.join(lacking)}: name them in features.add, and not in features.leave_out"
-            )
+        check_features(fitted, chosen)
     return chosen
+
+
+def check_features(recipe: Recipe, chosen: Iterable[Feature]) -> None:
+    """Raise BadSetting where a recipe names a feature that is not among the chosen ones."""
+    names = {feature.name for feature in chosen}
+    lacking = [name for name in recipe.features if name not in names]
+    if lacking:
+        raise BadSetting(
+            f"features must hold {_listed(recipe.features)}, by which {recipe.name} ranks or fits, got none called "
+            f"{_listed(lacking)}: name them in features.add, and not in features.leave_out"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, of more than eight the first and how many there are."""
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:4])} and {len(names) - 4} others"
 
 
 def _known(settings: Settings) -> Iterator[Recipe]:

@@ -12,6 +12,7 @@ from nightdesk.features.stages import every_feature
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.performance import rolling_band, sliced
 from nightdesk.monitoring.retraining import TrainingDecision
+from nightdesk.operations.against_baselines import newest_comparison
 from nightdesk.operations.code import code_version
 from nightdesk.operations.intake import MarketIntake, held_of
 from nightdesk.operations.meanings import ensembles_of, meanings_of
@@ -107,6 +108,7 @@ def gather(
         books=books(night, {one.horizon: one.model for one in served.models}),
         ensembles=tuple(ensembles_of(night, walked)),
         meanings=tuple(meanings_of(night, served.models)),
+        compared=newest_comparison(night, walked),
     )
 
 

@@ -26,7 +26,7 @@ def sight(night: Night, walked: pl.DataFrame) -> pl.DataFrame:
         for row in rows.filter(
             (pl.col("kind") == "model") | pl.col(MODEL).eq_missing(pl.lit(best["rival"], pl.String))
         ).iter_rows(named=True):
-            if (found := _daily(night, as_of, horizon, row[MODEL], row["mean"])) is not None:
+            if (found := daily_of(night, as_of, horizon, row[MODEL], row["mean"])) is not None:
                 daily[row[MODEL]] = found
         others = [name for name in daily if name != best[MODEL]]
         if best[MODEL] in daily:
@@ -34,7 +34,7 @@ def sight(night: Night, walked: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _daily(night: Night, as_of: dt.date, horizon: int, model: str, mean: float | None) -> pl.DataFrame | None:
+def daily_of(night: Night, as_of: dt.date, horizon: int, model: str, mean: float | None) -> pl.DataFrame | None:
     """The daily results that `mean` is of: a night that was started again under other settings left others beside."""
     for path in sorted(night.home.evaluations(night.realm, as_of).glob(f"h{horizon}-{model}-*.parquet")):
         daily = pl.read_parquet(path)

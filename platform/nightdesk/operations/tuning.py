@@ -18,6 +18,7 @@ from nightdesk.models.recipe import Recipe
 from nightdesk.models.tuned import is_tuned, tuned
 from nightdesk.operations.code import code_version
 from nightdesk.operations.evaluating import Look, material_of, newest_day
+from nightdesk.operations.features import check_features
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.recipes import keep_recipe, known_recipe
 from nightdesk.scoring.checks import check_horizon
@@ -101,7 +102,8 @@ def tune(wish: Wish, settings: Settings, now: dt.datetime) -> Tuned:
     BadInput, UnknownName
         The recipe, its family's space, or the horizon breaks its rule.
     BadSetting
-        `tuning.kept_blocks` leaves nothing to search on, or `tuning.storage` is none.
+        `tuning.kept_blocks` leaves nothing to search on, `tuning.storage` is none, or the recipe names a feature that
+        the settings do not choose.
     NothingThere
         The store has no bars of that day.
     NightLocked
@@ -113,6 +115,7 @@ def tune(wish: Wish, settings: Settings, now: dt.datetime) -> Tuned:
     recipe = known_recipe(Home(settings.home), wish.recipe)
     space = space_of(recipe.family)
     night = plan_night(settings, LIVE, wish.as_of or newest_day(settings), "never", now)
+    check_features(recipe, night.chosen)
     material, plan, _ = material_of(night, Look(wish.horizon, wish.by))
     kept = settings.tuning.kept_blocks
     rows = Rows(material.features, material.labels, searched_plan(plan, kept))

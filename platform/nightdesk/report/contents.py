@@ -132,6 +132,7 @@ class NightReport:
     `watched` is None where nobody judged drift; `drift_page` is Evidently's page, as a link from this one; empty
     without one. `ensembles` has a record of each horizon with an ensemble, `meanings` of each at which somebody is
     served. `recommended` is None where nothing was recommended, `books` are the lines of the paper book.
+    `compared` is as `evaluation.against_baselines.COMPARED`: every model against every baseline.
     """
 
     as_of: dt.date
@@ -172,3 +173,4 @@ class NightReport:
     meanings: tuple[Meaning, ...] = ()
     recommended: Recommended | None = None
     books: tuple[PaperLine, ...] = ()
+    compared: pl.DataFrame | None = None

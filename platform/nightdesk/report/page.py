@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
+from nightdesk.report.against_baselines import against_part
 from nightdesk.report.contents import Course, Meaning, NightReport
 from nightdesk.report.paper_book import book_parts
 from nightdesk.report.pictures import course_pictures, matured_pictures, rank_ic_pictures
@@ -135,6 +136,7 @@ def render(report: NightReport) -> str:
         trust=list(_trust(report)),
         in_markets=_in_markets(report),
         sight=[] if report.sight is None else report.sight.to_dicts(),
+        against=against_part(report.compared),
         days=wording.span(report.walk_forward.drop_nulls("mean")["days"]),
         past=list(_past(report.matured)),
         evidence=[(one, question(one), *shown(one)) for one in report.evidence],
