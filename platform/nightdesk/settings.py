@@ -280,7 +280,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".nightdesk"), description="Folder of all state")
-    horizons: tuple[Horizon, ...] = Field((5, 20, 60), description="Forecast horizons, in trading days, 1 to 60")
+    horizons: tuple[Horizon, ...] = Field((5, 20), description="Forecast horizons, in trading days, 1 to 60")
     top: int = Field(10, ge=1, le=500, description="Length of the ranking shown in summary and report")
     source: SourceSettings = SourceSettings()
     markets: tuple[MarketSettings, ...] = Field(
