@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
+from flows.searching import searches
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, TransientError
 from nightdesk.monitoring.findings import Watched
 from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
+from nightdesk.operations.searches import fitted_at
 from nightdesk.operations.training import Tested
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
@@ -109,6 +111,7 @@ def stages(night: Night) -> NightSummary:
     weighed = weigh(night, matured)
     watched = watch(night, table, matured)
     training = decide(night, bars, watched)
+    searched = searches(night, table, bars, training.unserved, night.settings.tuning.first_night)
     tested, failed = fits(night, table, bars) if training.train else ((), ())
     proposed = propose(night, table, tested, weighed)
     served = promote(night, proposed, approvals(night, proposed))
@@ -116,7 +119,7 @@ def stages(night: Night) -> NightSummary:
     publication = publish(night, bars, logged, served)
     drawn = drift_page(night, table, watched)
     page = report(night, ingested, bars, table, training, served, matured, weighed, publication, watched, drawn)
-    return summarise(night, ingested, watched, training, failed, served, matured, logged, publication, page)
+    return summarise(night, ingested, watched, training, searched, failed, served, matured, logged, publication, page)
 
 
 def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | None:
@@ -131,11 +134,11 @@ def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | No
 
 
 def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:
-    """Fit every recipe at every horizon, beside the baselines; a fit that fails fails alone, and its name is told.
+    """Fit recipes at every horizon, named and tuned, beside the baselines; a fit that fails fails alone, and is told.
 
     Not so where a registry, store or disk failed it: that would be the night's models by chance, and ends the night.
     """
-    wanted = [(recipe, horizon) for horizon in night.settings.horizons for recipe in night.settings.training.recipes]
+    wanted = [(recipe, horizon) for horizon in night.settings.horizons for recipe in fitted_at(night, horizon)]
     states: dict[str, State[Tested]] = {}
     for name, horizon in wanted:
         state = fit(night, table, bars, name, horizon, return_state=True)

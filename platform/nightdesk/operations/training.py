@@ -11,7 +11,7 @@ from nightdesk.features.matrix import version_of
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
-from nightdesk.models.recipe import Recipe, identity
+from nightdesk.models.recipe import Recipe, identity, rounds_of
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
@@ -48,7 +48,7 @@ class Tested:
 
 def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: str, horizon: int) -> Tested:
     """Walk a recipe forward, fit it on all that has matured, record every fit, register the last, smoke-test it."""
-    recipe, features = known_recipe(night.home, name), _chosen(night, table)
+    recipe, features = known_recipe(night.home, name), chosen_of(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     tested = walk_forward(features, labels, recipe, plan)
@@ -57,7 +57,8 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
     columns = feature_columns(features, recipe.features)
     manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
     bundle, tonight = Bundle(manifest, fitted), features.filter(pl.col(DATE) == night.as_of)
-    run = _run(night, table, recipe, horizon, rows, mean_interval(tested.daily["rank_ic"], horizon))
+    score = mean_interval(tested.daily["rank_ic"], horizon)
+    run = _run(night, table, recipe, horizon, rows, score, rounds_of(fitted))
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     contents = {feature.name: feature.content for feature in night.chosen}
     write_needs(night.features, version.content, {column: contents[column] for column in columns})
@@ -71,13 +72,13 @@ def examine_recipe(night: Night, table: FeatureTable, bars: pl.DataFrame, name: 
 
 def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, horizon: int) -> tuple[Tested, ...]:
     """Walk every baseline forward over the same days; the linear one is fitted, and its fits are recorded."""
-    features = _chosen(night, table)
+    features = chosen_of(night, table)
     plan = night.plan(first_day(night, bars), horizon)
     labels = labels_of(night, bars, [horizon])
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
     _count(night, LINEAR, horizon, linear)
-    run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
+    run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon), None)
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
     kept = {name: _kept(night, horizon, name, one) for name, one in walked.items()}
@@ -95,7 +96,7 @@ def _count(night: Night, recipe: Recipe, horizon: int, tested: WalkForward) -> N
     log_trials(night.engine, [trial], "night", night.started)
 
 
-def _chosen(night: Night, table: FeatureTable) -> pl.DataFrame:
+def chosen_of(night: Night, table: FeatureTable) -> pl.DataFrame:
     """The features that settings choose: the table may hold others, which only earlier models still need."""
     return read_features(table).select(SYMBOL, DATE, *(feature.name for feature in night.chosen))
 
@@ -112,8 +113,17 @@ def _kept(night: Night, horizon: int, name: str, tested: WalkForward) -> tuple[F
     return daily, save_frame(night.evaluations, f"h{horizon}-{name}-markets", tested.markets)
 
 
-def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: int, score: MeanInterval) -> Run:
-    metrics = {"rank_ic": score.mean, "rank_ic_lower": score.lower, "rank_ic_upper": score.upper}
+def _run(
+    night: Night,
+    table: FeatureTable,
+    recipe: Recipe,
+    horizon: int,
+    rows: int,
+    score: MeanInterval,
+    rounds: int | None,
+) -> Run:
+    interval = {"rank_ic": score.mean, "rank_ic_lower": score.lower, "rank_ic_upper": score.upper}
+    metrics = {**interval, "rounds": rounds}
     return Run(
         f"{recipe.name} h{horizon} {night.as_of}",
         content_of(night.realm, night.as_of, night.content, table, recipe.content, horizon),
@@ -129,7 +139,7 @@ def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: 
         {
             "rows": float(rows),
             "days": float(score.days),
-            **{k: v for k, v in metrics.items() if v is not None},
+            **{k: float(v) for k, v in metrics.items() if v is not None},
         },
         {
             "recipe": recipe.name,
@@ -145,7 +155,8 @@ def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: 
 def _fold_runs(run: Run, tested: WalkForward) -> list[Run]:
     runs = []
     for fit in tested.fits:
-        metrics = {"rows": float(fit.rows), **({} if fit.rank_ic is None else {"rank_ic": fit.rank_ic})}
+        known = {"rows": fit.rows, "rank_ic": fit.rank_ic, "rounds": fit.rounds}
+        metrics = {name: float(value) for name, value in known.items() if value is not None}
         spans = {
             "train_first": fit.train_first,
             "train_last": fit.train_last,
