@@ -52,7 +52,11 @@ def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> Non
     assert alias_version(night.tracking, 5) == after.version
     assert {one.model for one in summary.scores} >= {"ridge", "lightgbm", "momentum", "linear"}
     assert summary.searches == ()
-    assert _rounds(night, second) == {"lightgbm h5": 150.0, "lightgbm h5 fold 1": 150.0, "lightgbm h5 fold 2": 150.0}
+    kept = _rounds(night, second)
+    assert kept["lightgbm h5"] == 150
+    # Fewer where the few rows of a fold leave nothing to split.
+    assert 1 <= kept["lightgbm h5 fold 1"] < kept["lightgbm h5 fold 2"] < 150
+    assert len(kept) == 3
     with night.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(forecasts)) == logged
     assert latest(night.home.published, "live").status == PUBLISHED

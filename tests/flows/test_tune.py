@@ -167,6 +167,7 @@ def test_a_night_depends_on_how_far_its_own_searches_go(monkeypatch: pytest.Monk
         before = night().content
 
 
+@pytest.mark.proof
 def test_each_trial_is_told_as_it_ends_to_whoever_sits_at_a_terminal(
     found: Tuned, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

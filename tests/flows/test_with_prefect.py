@@ -112,6 +112,7 @@ def test_a_fit_that_fails_is_a_failed_task_in_a_completed_night(home: Path, monk
     assert state.result().failed_fits == ("no-such-recipe h5",)
 
 
+@pytest.mark.proof
 def test_a_search_is_a_task_of_the_run_whose_workers_end(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("TUNING__FIRST_NIGHT", "quick"), ("TUNING__TRIALS", "2"), ("TRAINING__RECIPES", '["ridge"]')):
         monkeypatch.setenv(f"NIGHTDESK_{name}", value)
