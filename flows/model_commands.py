@@ -142,13 +142,17 @@ def tune(
     trials: Annotated[int | None, typer.Option(min=1, help="Trials in all, earlier starts included.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so long with what was done.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that make trials.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no trial as it ends, only the result.")] = False,
 ) -> None:
     """Search better parameters for a recipe, and judge the best on days that no trial has seen."""
     current = prepare()
+    from flows.show import follow_progress
     from flows.show_tuning import show_tuned
     from nightdesk.operations.tuning import Wish
     from nightdesk.operations.tuning import tune as search
 
+    # Where nobody sits and waits, only the result is worth a line.
+    follow_progress(quiet or not sys.stderr.isatty())
     day = None if as_of is None else as_of.date()
     wish = Wish(recipe, horizon, getuser(), day, profile, trials, seconds, workers)
     show_tuned(search(wish, current, dt.datetime.now(dt.UTC)))

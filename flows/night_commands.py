@@ -114,9 +114,13 @@ def train(
         typer.Option(formats=[ISO], metavar=SHOWN, help="Trading day to learn up to; the newest known if left out."),
     ] = None,
     realm: Annotated[str, typer.Option(help="live, or the name of a replay.")] = "live",
+    profile: Annotated[
+        Literal["full", "quick", "none"] | None,
+        typer.Option(help="How far recipes are tuned before; tuning.weekly if left out."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress, only the summary.")] = False,
 ) -> None:
-    """Fit every recipe on the newest data and refresh the served one; nothing is forecast."""
+    """Tune and fit every recipe on the newest data and refresh the served one; nothing is forecast."""
     settings = prepare()
     from flows.nightly import SKIPPED
     from flows.retrain import RetrainParameters
@@ -129,7 +133,8 @@ def train(
     plan_night(settings, realm, asked, "always", dt.datetime.now(dt.UTC))
     check_server()
     follow_progress(quiet)
-    state = flow(RetrainParameters(as_of=asked, realm=realm, reason="asked for at the command line"), return_state=True)
+    wanted = RetrainParameters(as_of=asked, realm=realm, profile=profile, reason="asked for at the command line")
+    state = flow(wanted, return_state=True)
     if state.name == SKIPPED:
         fail(state.message or "", BUSY)
     if not state.is_completed():

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.orphans import close_prefect_orphans
+from flows.searching import searches
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, TransientError
 from nightdesk.models.combination import ENSEMBLE
@@ -22,6 +23,7 @@ from nightdesk.monitoring.retraining import TrainingMode
 from nightdesk.operations.members import members_of
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
+from nightdesk.operations.searches import fitted_at
 from nightdesk.operations.training import Tested
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
@@ -112,6 +114,7 @@ def stages(night: Night) -> NightSummary:
     weighed = weigh(night, matured)
     watched = watch(night, table, matured)
     training = decide(night, bars, watched)
+    searched = searches(night, table, bars, training.unserved, night.settings.tuning.first_night)
     tested, failed = fits(night, table, bars) if training.train else ((), ())
     proposed = propose(night, table, tested, weighed)
     served = promote(night, proposed, approvals(night, proposed))
@@ -120,7 +123,7 @@ def stages(night: Night) -> NightSummary:
     booked = book(night, bars, publication, served)
     drawn = drift_page(night, table, watched)
     page = report(night, ingested, bars, table, training, served, matured, weighed, publication, booked, watched, drawn)
-    return summarise(night, ingested, watched, training, failed, served, matured, logged, publication, page)
+    return summarise(night, ingested, watched, training, searched, failed, served, matured, logged, publication, page)
 
 
 def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | None:
@@ -135,14 +138,14 @@ def drift_page(night: Night, table: FeatureTable, watched: Watched) -> Page | No
 
 
 def fits(night: Night, table: FeatureTable, bars: FrameRef) -> tuple[tuple[Tested, ...], tuple[str, ...]]:
-    """Fit every recipe at every horizon, and the ensemble of them, beside the baselines.
+    """Fit recipes at every horizon, named and tuned, and the ensemble of those named, beside the baselines.
 
     A fit that fails fails alone, and its name is told. Not so where a registry, store or disk failed it: that would be
     the night's models by chance, and ends the night.
     """
     states: dict[str, State[Tested]] = {}
     for horizon in night.settings.horizons:
-        for name in night.settings.training.recipes:
+        for name in fitted_at(night, horizon):
             states[f"{name} h{horizon}"] = lasting(fit(night, table, bars, name, horizon, return_state=True))
         if members_of(night.settings):
             own = tuple(one for one in made(states) if one.horizon == horizon)

@@ -1,8 +1,9 @@
-"""The retrain flow: every recipe fitted again on the newest data, and the served one refreshed; nothing is forecast."""
+"""The retrain flow: every recipe tuned and fitted again on the newest data, the served one refreshed; no forecast."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -14,11 +15,13 @@ from flows.alerts import look_around, mended, told_if_failed
 from flows.approval import approvals
 from flows.nightly import REPEATED, SKIPPED, fits, now
 from flows.orphans import close_prefect_orphans
+from flows.searching import searches
 from flows.secret_blocks import read_settings
 from nightdesk.errors import NightLocked, NothingServed
 from nightdesk.operations.evidence import NOTHING_WEIGHED
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
+from nightdesk.settings import Settings
 from nightdesk.store.nights import RETRAIN
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
@@ -44,6 +47,11 @@ class RetrainParameters(BaseModel):
         description="live, or the name of a replay: a realm keeps its own models, forecasts and decisions",
         pattern="^[a-z][a-z0-9-]{0,31}$",
     )
+    profile: Literal["full", "quick", "none"] | None = Field(
+        None,
+        title="Profile of tuning",
+        description="How far recipes are tuned before they are fitted: full, quick or none; empty: as settings say",
+    )
     reason: str = Field(
         "asked for by hand",
         title="Reason",
@@ -60,8 +68,8 @@ def run_name() -> str:
 
 @flow(name="retrain", flow_run_name=run_name)
 def retrain(parameters: RetrainParameters = RetrainParameters()) -> State[RetrainSummary | None]:  # noqa: B008
-    """Fit and test every recipe on the newest data, and serve the refreshed champion from the next night on."""
-    settings, realm = read_settings(), parameters.realm
+    """Tune and fit every recipe on the newest data, and serve the refreshed champion from the next night on."""
+    settings, realm = with_profile(read_settings(), parameters.profile), parameters.realm
     with told_if_failed(settings, realm, parameters.as_of, RETRAIN):
         night = plan_night(settings, realm, parameters.as_of, "always", now())
     look_around(night)
@@ -72,6 +80,13 @@ def retrain(parameters: RetrainParameters = RetrainParameters()) -> State[Retrai
         return Completed(name=SKIPPED, message=str(busy))
     mended(night, now(), RETRAIN)
     return state
+
+
+def with_profile(settings: Settings, profile: Literal["full", "quick", "none"] | None) -> Settings:
+    """The settings with the profile that is asked for: part of what the models depend on. None: as they are."""
+    if profile is None:
+        return settings
+    return settings.model_copy(update={"tuning": settings.tuning.model_copy(update={"weekly": profile})})
 
 
 def run(night: Night, reason: str) -> State[RetrainSummary | None]:
@@ -91,6 +106,7 @@ def stages(night: Night, reason: str) -> RetrainSummary:
     ingested = load(night, check(night, fetch(night)))
     bars = panel(night, ingested)
     table = features(night, bars)
+    searched = searches(night, table, bars, night.settings.horizons, night.settings.tuning.weekly)
     tested, failed = fits(night, table, bars)
     if not any(one.version for one in tested):
         raise NothingServed(
@@ -98,4 +114,4 @@ def stages(night: Night, reason: str) -> RetrainSummary:
         )
     proposed = propose(night, table, tested, NOTHING_WEIGHED)
     served = promote(night, proposed, approvals(night, proposed))
-    return sum_retrain_up(night, reason, failed, served)
+    return sum_retrain_up(night, reason, searched, failed, served)

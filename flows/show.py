@@ -92,6 +92,8 @@ def show_summary(summary: NightSummary, settings: Settings, *, repeated: bool) -
         out.print(f"Drift: {one}", soft_wrap=True)
     for one in summary.approvals:
         out.print(f"Approval at {one}", soft_wrap=True)
+    for one in summary.searches:
+        out.print(f"Tuned: {one}", soft_wrap=True)
     for name in summary.failed_fits:
         out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
     if summary.scores:
@@ -130,6 +132,8 @@ def show_retrain(summary: RetrainSummary | None, message: str) -> None:
     out.print(message, soft_wrap=True)
     if summary is None:
         return
+    for one in summary.searches:
+        out.print(f"Tuned: {one}", soft_wrap=True)
     for name in summary.failed_fits:
         out.print(f"  FAILED: {name} could not be fitted; see the Prefect run")
     out.print(_score_table(summary.scores, summary.as_of))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from flows.show import UNDEFINED, console
-from nightdesk.operations.tuning import Tuned
+from nightdesk.operations.studies import Tuned
 from nightdesk.scoring.intervals import MeanInterval
 from nightdesk.tuning.outcome import Kept
 from nightdesk.tuning.study import Tried

@@ -6,7 +6,8 @@ import datetime as dt
 from getpass import getuser
 
 from flows.secret_blocks import read_settings
-from nightdesk.operations.tuning import Profile, Tuned, Wish
+from nightdesk.operations.studies import Tuned
+from nightdesk.operations.tuning import Profile, Wish
 from nightdesk.operations.tuning import tune as search
 
 

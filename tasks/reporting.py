@@ -95,6 +95,8 @@ class NightSummary:
     inputs: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     """What was found of drift and of matured forecasts, a line a horizon; empty where nobody was served before."""
+    searches: tuple[str, ...] = ()
+    """What the searches before the fits came to, a sentence each; empty where nothing was tuned."""
 
 
 @stage("report")
@@ -140,6 +142,7 @@ def summarise(
     ingested: Ingested,
     watched: Watched,
     training: TrainingDecision,
+    searches: tuple[str, ...],
     failed_fits: tuple[str, ...],
     served: Served,
     matured: Logged,
@@ -177,6 +180,7 @@ def summarise(
         tuple(told(one) for one in verdicts_of(night.engine, night.realm, night.as_of)),
         tuple(f"{one.verdict} at {in_days([one.horizon])}: {one.reason}" for one in watched.inputs),
         tuple(f"{one.verdict}: {one.reason}" for one in watched.outcomes),
+        searches,
     )
     if FlowRunContext.get() is not None:
         try:
@@ -239,7 +243,10 @@ def _drift_rows(watched: Watched) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class RetrainSummary:
-    """What a retrain left: on whose data, why, every model's walk-forward, fits that failed, and who serves now."""
+    """What a retrain left: on whose data, why, every model's walk-forward, fits that failed, and who serves now.
+
+    `searches` says what its searches came to, a sentence each.
+    """
 
     realm: str
     as_of: dt.date
@@ -248,25 +255,33 @@ class RetrainSummary:
     scores: tuple[Score, ...]
     serving: tuple[Serving, ...]
     tracking: str
+    searches: tuple[str, ...] = ()
 
 
 @nightly_task("sum-retrain-up")
-def sum_retrain_up(night: Night, reason: str, failed_fits: tuple[str, ...], served: Served) -> RetrainSummary:
+def sum_retrain_up(
+    night: Night, reason: str, searches: tuple[str, ...], failed_fits: tuple[str, ...], served: Served
+) -> RetrainSummary:
     """Sum a retrain up; with a Prefect run around it, the summary is an artifact of that run too."""
     shown = newest_walk_forward(night.engine, night.realm, night.as_of).select(SCORE_COLUMNS)
     scores = tuple(Score(**row) for row in shown.iter_rows(named=True))
     tracking = without_password(night.tracking.uri)
-    summary = RetrainSummary(night.realm, night.as_of, reason, failed_fits, scores, served.models, tracking)
+    summary = RetrainSummary(night.realm, night.as_of, reason, failed_fits, scores, served.models, tracking, searches)
     if FlowRunContext.get() is not None:
         rows = "\n".join(f"| {one.horizon} | {one.model} | {one.version} | {one.skill} |" for one in served.models)
         lost = f"\n\nCould not be fitted: {', '.join(failed_fits)}." if failed_fits else ""
         create_markdown_artifact(
-            f"# Trained on the data of {night.as_of} ({night.realm})\n\nWhy: {reason}.{lost}\n\n"
+            f"# Trained on the data of {night.as_of} ({night.realm})\n\nWhy: {reason}.{lost}\n\n{_tuned(searches)}"
             f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{rows}\n",
             key=f"retrain-{night.realm}",
             description=f"Retrain of {night.as_of}",
         )
     return summary
+
+
+def _tuned(searches: tuple[str, ...]) -> str:
+    """What the searches came to, as Markdown."""
+    return "".join(f"Tuned: {one}.\n\n" for one in searches)
 
 
 def _ranking(night: Night, publication: Publication) -> pl.DataFrame:
@@ -307,7 +322,7 @@ def _markdown(summary: NightSummary) -> str:
         f"# Night of {summary.as_of} ({summary.realm}): {summary.status}\n\n"
         f"{summary.rows_in:,} rows in, {summary.rows_new:,} new. "
         f"{'Trained' if summary.trained else 'Not trained'}: {summary.training_reason}.\n\n"
-        f"{asked}{evidence}"
+        f"{_tuned(summary.searches)}{asked}{evidence}"
         f"| horizon | served | version | skill |\n| --- | --- | --- | --- |\n{served}\n\n"
         f"## Top of the ranking\n\n{top}\n"
     )

@@ -1,4 +1,4 @@
-"""Whether to train tonight, and the fits if so."""
+"""Whether to train tonight, and the searches and fits if so."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from nightdesk.monitoring.retraining import TrainingDecision, decide_training
 from nightdesk.operations.assembling import examine_ensemble
 from nightdesk.operations.night import Night
 from nightdesk.operations.panel import first_day
+from nightdesk.operations.searches import STAGE, Found, search_recipe
 from nightdesk.operations.served_features import outdated_features
 from nightdesk.operations.training import Tested, examine_baselines, examine_recipe
+from nightdesk.operations.tuning import Profile
 from nightdesk.store.decisions import last_trained
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
@@ -22,6 +24,14 @@ def decide(night: Night, bars: FrameRef, watched: Watched) -> TrainingDecision:
     days = night.days(first_day(night, bars.read()))
     outdated = outdated_features(night)
     return decide_training(night.mode, trained, days, night.settings.training.retrain_after, outdated, watched.alarms)
+
+
+@stage(STAGE)
+def tune(
+    night: Night, table: FeatureTable, bars: FrameRef, recipe: str, horizons: tuple[int, ...], profile: Profile
+) -> tuple[Found, ...]:
+    """Tune one recipe at these horizons; its own task, so that a search that fails fails alone."""
+    return search_recipe(night, table, bars.read(), recipe, horizons, profile)
 
 
 @stage("fit")

@@ -39,7 +39,7 @@ def test_with_nothing_set_everything_has_a_default_below_the_working_folder(fold
     settings = read_settings()
     assert settings.home == folder / ".nightdesk"
     assert settings.home.is_absolute()
-    assert (settings.horizons, settings.store.url, settings.tracking.uri) == ((5, 20, 60), None, None)
+    assert (settings.horizons, settings.store.url, settings.tracking.uri) == ((5, 20), None, None)
     assert list(folder.iterdir()) == []
 
 

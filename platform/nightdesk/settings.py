@@ -169,10 +169,19 @@ class TrainingSettings(_Group):
 
 
 class TuningSettings(_Group):
-    """How `nightdesk tune` searches; no night depends on it."""
+    """How recipes are tuned: by `nightdesk tune`, before the weekly retrain, and on the first night."""
 
     profile: Literal["quick", "full"] = Field(
-        "quick", description="quick: a few trials within two minutes; full: twenty within ten"
+        "quick", description="Of nightdesk tune. quick: a few trials within two minutes; full: twenty within ten"
+    )
+    weekly: Literal["full", "quick", "none"] = Field(
+        "full", description="Profile with which a retrain searches before it fits; none: it does not search"
+    )
+    first_night: Literal["quick", "none"] = Field(
+        "quick", description="Profile with which a night searches at horizons where nobody is served; none: it does not"
+    )
+    all_seconds: float | None = Field(
+        None, gt=0, description="Seconds that all searches of one night or retrain share; none: the profile's"
     )
     trials: int | None = Field(
         None, ge=1, le=10_000, description="Trials of a study, earlier starts included; none: the profile's"
@@ -325,7 +334,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".nightdesk"), description="Folder of all state")
-    horizons: tuple[Horizon, ...] = Field((5, 20, 60), description="Forecast horizons, in trading days, 1 to 60")
+    horizons: tuple[Horizon, ...] = Field((5, 20), description="Forecast horizons, in trading days, 1 to 60")
     top: int = Field(10, ge=1, le=500, description="Length of the ranking shown in summary and report")
     source: SourceSettings = SourceSettings()
     markets: tuple[MarketSettings, ...] = Field(

@@ -17,12 +17,14 @@ from tests.benchmarks import (
     night,
     scale,
     store,
+    training,
 )
 from tests.benchmarks.page import Section, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
 PARTS = {
     "night": night.measure,
+    "training": training.measure,
     "store": store.measure,
     "features": features.measure,
     "families": families.measure,

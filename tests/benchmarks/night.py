@@ -43,11 +43,11 @@ def measure(_symbols: int | None) -> list[Section]:
 
 
 def _night(home: Path, name: str, day: dt.date) -> Run:
-    taken, peak = _watched(home, ["nightly", "--as-of", str(day)])
-    return Run(name, taken, peak, _stages(home, day))
+    taken, peak = watched(home, ["nightly", "--as-of", str(day)])
+    return Run(name, taken, peak, stages_of(home, day))
 
 
-def _watched(home: Path, arguments: list[str]) -> tuple[float, int]:
+def watched(home: Path, arguments: list[str], **settings: str) -> tuple[float, int]:
     """Run `nightdesk` in `home`; wall seconds and peak of the summed resident memory, looked at every 0.2 s."""
     log = home.with_name("output.txt")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
@@ -60,7 +60,7 @@ def _watched(home: Path, arguments: list[str]) -> tuple[float, int]:
             stdout=output,
             stderr=output,
             cwd=home.parent,
-            env={**kept, "NIGHTDESK_HOME": str(home)},
+            env={**kept, "NIGHTDESK_HOME": str(home), **settings},
         )
         peak = 0
         while child.poll() is None:
@@ -88,7 +88,8 @@ def _resident(pid: int) -> int:
     return total
 
 
-def _stages(home: Path, day: dt.date) -> tuple[tuple[str, float], ...]:
+def stages_of(home: Path, day: dt.date) -> tuple[tuple[str, float], ...]:
+    """Each finished stage of a day with its seconds, in the order in which they ended."""
     wanted = "SELECT stage, seconds FROM stages WHERE realm = 'live' AND as_of = ? ORDER BY finished_at"
     with closing(sqlite3.connect(home / "store.db")) as connection:
         return tuple(connection.execute(wanted, (str(day),)).fetchall())

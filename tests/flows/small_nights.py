@@ -20,6 +20,7 @@ from prefect.states import Completed, Failed
 
 import flows.nightly
 import flows.retrain
+import flows.searching
 from flows.nightly import NightParameters
 from flows.retrain import RetrainParameters
 from nightdesk.sources import open_source
@@ -40,6 +41,8 @@ def settings_of(home: Path) -> dict[str, str]:
         "NIGHTDESK_TRAINING__FOLDS": "2",
         "NIGHTDESK_TRAINING__THREADS": "1",
         "NIGHTDESK_ENSEMBLE__MEMBERS": "[]",
+        "NIGHTDESK_TUNING__FIRST_NIGHT": "none",
+        "NIGHTDESK_TUNING__WEEKLY": "none",
     }
 
 
@@ -88,7 +91,7 @@ class Plain:
 def without_prefect() -> Iterator[None]:
     """Run the tasks of nights and retrains as plain functions inside the block: the same in a tenth of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (flows.nightly, flows.retrain):
+        for module in (flows.nightly, flows.retrain, flows.searching):
             for name, value in vars(module).copy().items():
                 if isinstance(value, Task):
                     patch.setattr(module, name, Plain(value.fn))

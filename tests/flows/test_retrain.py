@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from logical_state import differences, logical_state
+from mlflow import MlflowClient
 from small_nights import choose_home, market_days, run_night, run_retrain, without_prefect
 from test_same_state import KillAtEachPoint, Killed
 
@@ -16,7 +17,7 @@ import flows.retrain
 from flows.retrain import RetrainParameters
 from nightdesk.faults import listening
 from nightdesk.models.artifacts import model_name
-from nightdesk.operations.night import plan_night
+from nightdesk.operations.night import Night, plan_night
 from nightdesk.promotion.champion import alias_version
 from nightdesk.publish.publication import PUBLISHED, latest
 from nightdesk.settings import read_settings
@@ -50,6 +51,12 @@ def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> Non
     assert after.version != before.version
     assert alias_version(night.tracking, 5) == after.version
     assert {one.model for one in summary.scores} >= {"ridge", "lightgbm", "momentum", "linear"}
+    assert summary.searches == ()
+    kept = _rounds(night, second)
+    assert kept["lightgbm h5"] == 150
+    # Fewer where the few rows of a fold leave nothing to split.
+    assert 1 <= kept["lightgbm h5 fold 1"] < kept["lightgbm h5 fold 2"] < 150
+    assert len(kept) == 3
     with night.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(forecasts)) == logged
     assert latest(night.home.published, "live").status == PUBLISHED
@@ -132,6 +139,14 @@ def test_a_failed_one_is_entered_with_its_reason_and_leaves_the_published_alone(
     assert entered.select("status", "reason").rows() == [("failed", "RuntimeError: no more")]
     assert latest(night.home.published, "live").status == PUBLISHED
     assert model_name("live", 5) in logical_state(home)["registry"]["aliases"]
+
+
+def _rounds(night: Night, day: dt.date) -> dict[str, float]:
+    """The rounds that MLflow knows of the fits of a day, by name."""
+    client = MlflowClient(night.tracking.uri)
+    experiment = client.get_experiment_by_name("nightdesk-live").experiment_id
+    runs = client.search_runs([experiment], f"tags.`nightdesk.night` = 'live/{day}' and metrics.rounds > 0")
+    return {one.info.run_name.replace(f" {day}", ""): one.data.metrics["rounds"] for one in runs}
 
 
 def _killing_at_each_point(day: dt.date) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from nightdesk.models.tuned import is_tuned
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.recipes import known_recipe
-from nightdesk.operations.tuning import Tuned
+from nightdesk.operations.studies import Tuned
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
 from nightdesk.store.nights import held
@@ -156,10 +157,32 @@ def test_a_tuned_recipe_that_is_gone_stops_no_night(monkeypatch: pytest.MonkeyPa
     assert len(chosen_features(read_settings())) == 20
 
 
-def test_nights_are_the_same_whatever_is_set_for_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_depends_on_how_far_its_own_searches_go(monkeypatch: pytest.MonkeyPatch) -> None:
     before = night().content
-    monkeypatch.setenv("NIGHTDESK_TUNING__WORKERS", "2")
+    monkeypatch.setenv("NIGHTDESK_TUNING__PROFILE", "full")  # of what a person asks for
     assert night().content == before
+    for name, value in (("WEEKLY", "quick"), ("TRIALS", "3"), ("SECONDS", "9"), ("WORKERS", "2")):
+        monkeypatch.setenv(f"NIGHTDESK_TUNING__{name}", value)
+        assert night().content != before
+        before = night().content
+
+
+@pytest.mark.proof
+def test_each_trial_is_told_as_it_ends_to_whoever_sits_at_a_terminal(
+    found: Tuned, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = list(logging.getLogger("nightdesk").handlers)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    try:
+        code, _, err = run(monkeypatch, capsys, "tune", "ridge", "--trials", "6")
+    finally:
+        logging.getLogger("nightdesk").handlers[:] = handlers
+    told = [line for line in err.splitlines() if "ridge h5" in line]
+    assert code == 0
+    # Four stand in the study already.
+    assert len(told) == 2
+    assert "trial 4 (5 of 6) complete  rank IC" in told[0]
+    assert "trial 5 (6 of 6) " in told[1]
 
 
 def test_one_process_at_a_time_searches_a_study(found: Tuned) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
@@ -109,6 +110,17 @@ def test_a_fit_that_fails_is_a_failed_task_in_a_completed_night(home: Path, monk
     state = run(as_of=market_days(1)[0])
     assert state.is_completed()
     assert state.result().failed_fits == ("no-such-recipe h5",)
+
+
+@pytest.mark.proof
+def test_a_search_is_a_task_of_the_run_whose_workers_end(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TUNING__FIRST_NIGHT", "quick"), ("TUNING__TRIALS", "2"), ("TRAINING__RECIPES", '["ridge"]')):
+        monkeypatch.setenv(f"NIGHTDESK_{name}", value)
+    state = run(as_of=market_days(1)[0])
+    assert state.is_completed()
+    (said,) = state.result().searches
+    assert said.startswith("ridge at 5 days (profile quick): 2 of 2 trials")
+    assert not [one for one in psutil.Process().children(recursive=True) if "nightdesk.tuning.worker" in one.cmdline()]
 
 
 def test_a_wrong_date_fails_the_run_with_the_rule_in_its_state(home: Path) -> None:

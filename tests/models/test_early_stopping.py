@@ -15,7 +15,7 @@ from nightdesk.errors import BadInput
 from nightdesk.labels.forward import forward_returns
 from nightdesk.models import RECIPES, family
 from nightdesk.models.early_stopping import held_out, stopping_of
-from nightdesk.models.recipe import Training
+from nightdesk.models.recipe import Training, rounds_of
 from nightdesk.models.training_set import training_set
 from nightdesk.sources.synthetic import synthetic
 from nightdesk.tables import DATE, FORWARD_RETURN, SYMBOL
@@ -96,11 +96,6 @@ def noise(dates: int = 60, symbols: int = 25, columns: int = 6, signal: float = 
     target = signal * features[:, 0] + random.uniform(-0.5, 0.5, dates * symbols)
     days = np.datetime64("2020-01-01") + np.repeat(np.arange(dates), symbols)
     return Training(features, target, np.ones(dates * symbols), days, days + 5)
-
-
-def rounds_of(fitted: Any) -> int:
-    booster = fitted.booster
-    return int(booster.num_trees() if hasattr(booster, "num_trees") else booster.num_boosted_rounds())
 
 
 def fit(name: str, training: Training, **more: float | int) -> Any:

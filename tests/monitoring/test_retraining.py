@@ -20,11 +20,12 @@ def decide(mode: TrainingMode, trained: dict[int, dt.date | None]) -> TrainingDe
 @pytest.mark.parametrize("trained", [{5: None}, {5: LAST}])
 def test_by_hand_wins_over_the_schedule(trained: dict[int, dt.date | None]) -> None:
     assert decide("never", trained) == TrainingDecision(False, "training was switched off for this night by hand")
-    assert decide("always", trained) == TrainingDecision(True, "training was asked for by hand")
+    unserved = tuple(horizon for horizon, last in trained.items() if last is None)
+    assert decide("always", trained) == TrainingDecision(True, "training was asked for by hand", unserved)
 
 
 def test_nobody_served_is_trained_for_at_once() -> None:
-    assert decide("auto", {5: None, 20: LAST}) == TrainingDecision(True, "no model is served at horizon 5")
+    assert decide("auto", {5: None, 20: LAST}) == TrainingDecision(True, "no model is served at horizon 5", (5,))
     assert decide("auto", {5: None, 20: None}).reason == "no model is served at horizon 5, 20"
 
 

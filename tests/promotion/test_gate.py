@@ -43,6 +43,13 @@ def test_equal_rank_ics_are_decided_by_name_not_by_order() -> None:
     assert choose(None, None, twins).model == choose(None, None, twins[::-1]).model == "a"
 
 
+def test_a_tuned_recipe_is_the_first_to_serve_only_where_nothing_else_is_sound() -> None:
+    # The days of the walk-forward chose its parameters: there it wins too easily.
+    tuned = Fit("ridge@tuned-12345678", "recipe-s", 0.09, None)
+    assert choose(None, None, [RIDGE, tuned, TREES]).model == "lightgbm"
+    assert choose(None, None, [broken(RIDGE), tuned]).model == "ridge@tuned-12345678"
+
+
 def test_with_nobody_served_and_no_sound_fit_the_gate_refuses() -> None:
     refused = Choice("refuse", None, ("ridge may not serve: scores must be finite",))
     assert choose(None, None, [broken(RIDGE)]) == refused

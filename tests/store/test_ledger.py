@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from store_samples import DAYS, count, moment
 
 from nightdesk.store import schema
-from nightdesk.store.ledger import StageKey, finished, record, stage_seconds
+from nightdesk.store.ledger import StageKey, finished, record, results_up_to, stage_seconds
 
 KEY = StageKey("live", DAYS[0], "load", "0123456789abcdef")
 RESULT = '{"rows": 3, "text": "a \\"b\\" é\\n"}'
@@ -46,3 +46,16 @@ def test_seconds_are_listed_in_the_order_of_finishing(store: sa.Engine) -> None:
     record(store, dataclasses.replace(KEY, as_of=DAYS[1]), RESULT, 9.0, moment(2))
     assert stage_seconds(store, "live", DAYS[0]).rows() == [("load", 3.0), ("check", 4.0), ("publish", 5.0)]
     assert stage_seconds(store, "replay", DAYS[0]).is_empty()
+
+
+def test_what_stages_left_up_to_a_night_is_read_newest_first(store: sa.Engine) -> None:
+    for day, stage, left in (
+        (0, "tune-ridge-full", "old"),
+        (1, "tune-ridge-full", "new"),
+        (1, "tune_ridge", "another"),
+        (2, "tune-ridge-full", "later"),
+    ):
+        record(store, dataclasses.replace(KEY, as_of=DAYS[day], stage=stage), left, 1.0, moment(2))
+    record(store, dataclasses.replace(KEY, realm="replay", stage="tune-ridge-full"), "elsewhere", 1.0, moment(2))
+    assert results_up_to(store, "live", DAYS[1], "tune-") == ["new", "old"]
+    assert results_up_to(store, "live", DAYS[0], "tune-") == ["old"]

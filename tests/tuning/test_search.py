@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -41,13 +42,20 @@ def run(home: Path, budget: Budget, one: Task | None = None, hanging: Path | Non
     return search(one or scripted(), seen, str(home / "study.journal"), budget, home / "work", clock)
 
 
-def test_a_crash_is_told_and_a_limit_ends_what_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_told_and_a_limit_ends_what_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nightdesk.tuning")
     desk = install(tmp_path / "desk", "fit raise fit hang", monkeypatch)
     found = run(tmp_path, Budget(9, 300.0), hanging=desk / "hanging")
     assert found.stopped == "time limit 300 s after 3 of 9 trials"
     assert [one.ended for one in found.trials] == [COMPLETE, CRASHED, COMPLETE, STOPPED]
     assert [one.why for one in found.trials] == [
         *("", "ArithmeticError: alpha does not please me", "", "time limit 300 s"),
+    ]
+    # Whoever listens hears of each trial as it ends.
+    assert [line.partition(" trial ")[2].split()[:5] for line in caplog.messages] == [
+        [str(number), f"({number + 1}", "of", "9)", one.ended] for number, one in enumerate(found.trials)
     ]
     assert not (tmp_path / "work").exists()
     # Two processes: the one that crashed, and its successor; both are gone.

@@ -9,12 +9,25 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tuning_samples import RIDGE, SMALL_TREES, TREES, material, outside_space, plan, rows, task, written
+from tuning_samples import (
+    BOOSTER,
+    RIDGE,
+    SMALL_BOOSTER,
+    SMALL_TREES,
+    TREES,
+    material,
+    outside_space,
+    plan,
+    rows,
+    task,
+    written,
+)
 
 from nightdesk.errors import BadInput, BadSetting, UnknownName
 from nightdesk.evaluation.walk_forward import walk_forward
 from nightdesk.faults import listening
 from nightdesk.models import recipe
+from nightdesk.models.extreme_boosting import ExtremeBoostingFamily
 from nightdesk.models.gradient_boosting import GradientBoostingFamily
 from nightdesk.tuning import SPACES, space_of
 from nightdesk.tuning.outcome import kept_plan, searched_plan
@@ -131,6 +144,31 @@ def test_trees_share_their_bins_and_grow_the_same_as_without(tmp_path: Path, mon
     assert list((tmp_path / "alone").rglob("features.npy"))
     assert made(shared) == made(alone)
     assert len({trial.rank_ic for trial in shared}) == 7
+
+
+def test_boosters_of_one_process_share_their_rows_and_grow_the_same_as_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = task(BOOSTER, SMALL_BOOSTER)
+    shared = start(tmp_path / "shared", one, 7)
+    monkeypatch.delattr(ExtremeBoostingFamily, "fit_held")
+    alone = start(tmp_path / "alone", one, 7)
+    assert made(shared) == made(alone)
+    assert len({trial.rank_ic for trial in shared}) == 7
+
+
+def test_a_trial_says_why_it_was_given_up_and_how_many_rounds_were_kept(tmp_path: Path) -> None:
+    trials = start(tmp_path, task(TREES, SMALL_TREES), 14)
+    given_up = [one for one in trials if one.ended == PRUNED]
+    assert given_up
+    for one in given_up:
+        assert one.why == f"rank IC {one.rank_ic:+.4f} after block 1 of 2 is below the median of the trials before it"
+        assert one.rounds == (10,)
+    assert {one.rounds for one in trials if one.ended == COMPLETE} == {(10, 10)}
+    stopped = outside_space(TREES, rounds=200, early_stopping=2, learning_rate=0.5)
+    (first,) = start(tmp_path / "stopped", task(stopped, SMALL_TREES), 1)
+    assert len(first.rounds) == 2
+    assert all(0 < kept < 200 for kept in first.rounds)
 
 
 def test_bins_that_are_searched_are_not_shared(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ TREES = Recipe(
     FEW,
     (("rounds", 10), ("num_leaves", 7), ("learning_rate", 0.1), ("min_data_in_leaf", 20), ("max_bin", 31)),
 )
+BOOSTER = Recipe(
+    "booster", "xgboost", FEW, (("rounds", 8), ("max_depth", 3), ("eta", 0.3), ("max_bin", 32), ("subsample", 0.7))
+)
+SMALL_BOOSTER = Space((("max_depth", Number(2, 5, whole=True)), ("eta", Number(0.05, 0.5, log=True))))
 SMALL_TREES = Space(
     (
         ("num_leaves", Number(3, 15, whole=True)),

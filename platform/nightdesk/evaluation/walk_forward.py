@@ -12,7 +12,7 @@ import polars as pl
 from nightdesk.evaluation.splits import Fold, purged_walk_forward
 from nightdesk.models import family
 from nightdesk.models.baselines import ranked
-from nightdesk.models.recipe import Fitted, Recipe, Scoring, Training, Vector
+from nightdesk.models.recipe import Fitted, Recipe, Scoring, Training, Vector, rounds_of
 from nightdesk.models.training_set import feature_columns, to_matrix, training_set
 from nightdesk.scoring.rank_ic import daily_rank_ic, rank_ic_within_markets
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SCORE, SYMBOL
@@ -46,7 +46,10 @@ def open_days(days: Sequence[dt.date], sealed_from: dt.date | None) -> Sequence[
 
 @dataclass(frozen=True, slots=True)
 class FoldFit:
-    """One fit of a walk-forward: its days, its rows, and the mean daily rank IC of its test block (null: undefined)."""
+    """One fit of a walk-forward: its days, its rows, and the mean daily rank IC of its test block (null: undefined).
+
+    `rounds` is how many a booster kept; None of any other model.
+    """
 
     number: int
     train_first: dt.date
@@ -55,6 +58,7 @@ class FoldFit:
     test_last: dt.date
     rows: int
     rank_ic: float | None
+    rounds: int | None = None
 
 
 Fit: TypeAlias = Callable[[Training, int, int], Scoring]
@@ -108,7 +112,7 @@ def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, p
         said.append(said_of(test, one.fitted.predict(to_matrix(test, columns))))
         met.append(met_by(said[-1], labels, plan))
         daily = rank_ic_within_markets(met[-1])
-        fits.append(fold_fit(one.fold, one.rows, daily))
+        fits.append(fold_fit(one.fold, one.rows, daily, rounds_of(one.fitted)))
         scored.append(daily)
     return WalkForward(pl.concat(scored), tuple(fits), pl.concat(said), in_markets(pl.concat(met)))
 
@@ -192,8 +196,8 @@ def in_markets(met: pl.DataFrame) -> pl.DataFrame | None:
     return daily_rank_ic(met, [MARKET]) if MARKET in met.columns else None
 
 
-def fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:
-    """One fit of a walk-forward on `rows` rows, whose test block had this daily rank IC."""
+def fold_fit(fold: Fold, rows: int, daily: pl.DataFrame, rounds: int | None = None) -> FoldFit:
+    """One fit of a walk-forward on `rows` rows, grown in `rounds`, whose test block had this daily rank IC."""
     mean = daily["rank_ic"].mean()
     return FoldFit(
         fold.number,
@@ -203,4 +207,5 @@ def fold_fit(fold: Fold, rows: int, daily: pl.DataFrame) -> FoldFit:
         fold.test_days[-1],
         rows,
         mean if isinstance(mean, float) else None,
+        rounds,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xgboost import Booster, DMatrix
 
 _FILE = "xgboost.ubj"
+_SQUARED: Final = {"objective": "reg:squarederror"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class FittedExtremeBooster:
     """A native booster, kept in XGBoost's own binary JSON."""
 
     booster: Booster
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it kept: of several classes, each has a tree a round."""
+        return int(self.booster.num_boosted_rounds())
 
     def predict(self, features: Matrix) -> Vector:
         """Score rows with one thread: a night's 500 rows are done before a second one starts."""
@@ -44,12 +50,30 @@ class FittedExtremeBooster:
 class ExtremeBoostingFamily:
     """Parameters are XGBoost's own names, `rounds`, the number of trees, and those of `early_stopping`."""
 
+    held_by = frozenset(("max_bin",))
+    """Parameters that the bins depend on: fits that share them can share the bins."""
+
     def fit(
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int
     ) -> FittedExtremeBooster:
         """Fit with the squared error and one thread: XGBoost's sums depend on the number of threads by a last bit."""
         del threads
-        return FittedExtremeBooster(boosted(training, parameters, {"objective": "reg:squarederror"}, seed))
+        return FittedExtremeBooster(boosted(training, parameters, _SQUARED, seed))
+
+    def hold(self, training: Training, parameters: Mapping[str, float | int | str]) -> DMatrix:
+        """The rows in bins, for `fit_held` with parameters that agree in `held_by`."""
+        return _matrix(training, parameters)
+
+    def fit_held(
+        self, rows: DMatrix, parameters: Mapping[str, float | int | str], seed: int, threads: int
+    ) -> FittedExtremeBooster:
+        """Fit on what `hold` gave; bit for bit the same booster as `fit` without early stopping on the same rows."""
+        import xgboost
+
+        del threads
+        fixed = _fixed(parameters, _SQUARED, seed)
+        booster = xgboost.train(fixed, rows, int(parameters["rounds"]))
+        return FittedExtremeBooster(_from_bytes(bytes(booster.save_raw("ubj"))))
 
     def load(self, folder: Path) -> FittedExtremeBooster:
         """Read the trees back."""
@@ -67,8 +91,7 @@ def boosted(
     """A booster of XGBoost fitted for `objective` (its own parameters), stopped early where `parameters` ask for it."""
     import xgboost
 
-    own = {name: value for name, value in without_stopping(parameters).items() if name != "rounds"}
-    fixed = {**own, **objective, "tree_method": "hist", "seed": seed, "nthread": 1, "verbosity": 0}
+    fixed = _fixed(parameters, objective, seed)
     rounds, stopping = int(parameters["rounds"]), stopping_of(parameters)
     if stopping is None:
         booster = xgboost.train(fixed, _matrix(training, fixed), rounds)
@@ -83,6 +106,14 @@ def boosted(
         booster = xgboost.train(fixed, _matrix(training, fixed), kept) if stopping.refit else grown[:kept]
     # A booster that comes from bytes predicts as one that is read back later, and knows nothing of the fit.
     return _from_bytes(bytes(booster.save_raw("ubj")))
+
+
+def _fixed(
+    parameters: Mapping[str, float | int | str], objective: Mapping[str, object], seed: int
+) -> dict[str, object]:
+    """What XGBoost is told: a recipe's own parameters, and what holds for each of them."""
+    own = {name: value for name, value in without_stopping(parameters).items() if name != "rounds"}
+    return {**own, **objective, "tree_method": "hist", "seed": seed, "nthread": 1, "verbosity": 0}
 
 
 def _from_bytes(raw: bytes) -> Booster:

@@ -22,6 +22,11 @@ class FittedBooster:
 
     booster: lgb.Booster
 
+    @property
+    def rounds(self) -> int:
+        """How many trees it kept."""
+        return int(self.booster.num_trees())
+
     def predict(self, features: Matrix) -> Vector:
         """Score rows with one thread: a night's 500 rows are done before a second one starts."""
         return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)

@@ -103,6 +103,21 @@ class Summed(Protocol):
         """The parts; what they say of a row sums to its score."""
 
 
+@runtime_checkable
+class Grown(Protocol):
+    """A fitted model that grew round by round."""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it kept."""
+
+
+def rounds_of(fitted: object) -> int | None:
+    """How many rounds a fitted model, or the one inside it, kept; None of one that does not grow by rounds."""
+    grown = getattr(fitted, "inner", fitted)
+    return grown.rounds if isinstance(grown, Grown) else None
+
+
 class Family(Protocol):
     """A model family: how to fit it, and how to load what it saved."""
 

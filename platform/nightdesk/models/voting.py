@@ -65,6 +65,11 @@ class FittedVoter:
     booster: FittedExtremeBooster
     forest_share: float
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds its booster kept."""
+        return self.booster.rounds
+
     def probabilities(self, features: Matrix) -> Vector:
         """The chances to sell, to hold and to buy: (rows, 3), each row's sum 1 but for rounding."""
         by_booster = _chances_of(self.booster, features)

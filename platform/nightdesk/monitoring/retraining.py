@@ -14,10 +14,11 @@ TrainingMode = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingDecision:
-    """Whether to train tonight, and the reason in words."""
+    """Whether to train tonight, the reason in words, and the horizons at which nobody is served yet."""
 
     train: bool
     reason: str
+    unserved: tuple[int, ...] = ()
 
 
 def decide_training(
@@ -35,13 +36,13 @@ def decide_training(
     wrong with inputs or outcomes. An alarm asks for a training where there was none in the 20 trading days before: so
     one fault asks once, and not every night.
     """
-    unserved = [horizon for horizon, last in trained.items() if last is None]
+    unserved = tuple(horizon for horizon, last in trained.items() if last is None)
     if mode == "never":
         return TrainingDecision(False, "training was switched off for this night by hand")
     if mode == "always":
-        return TrainingDecision(True, "training was asked for by hand")
+        return TrainingDecision(True, "training was asked for by hand", unserved)
     if unserved:
-        return TrainingDecision(True, f"no model is served at {_horizons(unserved)}")
+        return TrainingDecision(True, f"no model is served at {_horizons(unserved)}", unserved)
     if outdated:
         more = f" and {len(outdated) - 1} more" if len(outdated) > 1 else ""
         return TrainingDecision(True, f"models in use were fitted on {outdated[0]}{more} as defined before")

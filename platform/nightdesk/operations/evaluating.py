@@ -168,17 +168,22 @@ def material_of(night: Night, look: Look) -> tuple[Material, Plan, dt.date | Non
     members = members_of_days(night, built, own)
     table = build_features(night.features, bars, built, members, decided_by(night, bars))
     features = read_features(table).select(SYMBOL, DATE, *(feature.name for feature in night.chosen))
+    return material_on(night, bars, features, plan), plan, sealed_from
+
+
+def material_on(night: Night, bars: pl.DataFrame, features: pl.DataFrame, plan: Plan) -> Material:
+    """What is evaluated or searched at the horizon of `plan`: of the panel `bars`, and the features built of it."""
+    own = bars_of(night.source, bars)
     tested = own.filter(pl.col(DATE).is_in([day for fold in plan.blocks() for day in fold.test_days]))
     always_open = night.source.facts.calendar == "24/7"
-    material = Material(
+    return Material(
         features,
-        labels_of(night, bars, [look.horizon]),
+        labels_of(night, bars, [plan.horizon]),
         own,
         plan.days,
         members_of_evenings(night, tested),
         CRYPTO_DAYS if always_open else EQUITY_DAYS,
     )
-    return material, plan, sealed_from
 
 
 def _tried(night: Night, trial: Trial, seeds: int) -> Tried:

@@ -39,10 +39,12 @@ CORRECTED = "-corrected"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """How a tracking URI begins where MLflow speaks to a database itself."""
 # What a person answers is an input of its own: whether and how long one is asked changes no fit and no forecast.
+# Of tuning, a night depends on how far its own searches go: not on where studies are, nor on what a person's own take.
 _INDEPENDENT: Any = {
-    **dict.fromkeys(("home", "store", "tracking", "top", "servers", "alerts", "tables", "tuning"), True),
+    **dict.fromkeys(("home", "store", "tracking", "top", "servers", "alerts", "tables"), True),
     "promotion": {"approval", "approval_wait_s"},
     "recommend": {"holdings"},  # where a file lies; what stands in it is published with what was made of it
+    "tuning": {"profile", "storage"},
 }
 
 

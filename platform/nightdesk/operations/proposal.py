@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from nightdesk.models.tuned import is_tuned
 from nightdesk.operations.evidence import Due, Weighed
 from nightdesk.operations.night import Night
 from nightdesk.operations.standing import UNPROVEN, fit_of, fits_beside, moves_at, standing_fault
@@ -152,7 +153,8 @@ def _by_backtest(night: Night, served: Move, fits: Sequence[Tested]) -> Change |
     own = next((one for one in sound if one.recipe == served.recipe), None)
     if own is None:
         return None
-    others = {one.model: one for one in sound if one.recipe != served.recipe}
+    # A tuned recipe was chosen on the days of the walk-forward: only evidence lets it in.
+    others = {one.model: one for one in sound if one.recipe != served.recipe and not is_tuned(one.model)}
     dailies = {name: one.daily.read() for name, one in others.items()}
     choice = better_by_backtest(own.model, own.daily.read(), dailies, own.horizon)
     if choice.model is None:

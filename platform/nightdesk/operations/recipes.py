@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final, Protocol
 from urllib.parse import quote, unquote
 
 from nightdesk.errors import ModelBroken, UnknownName
@@ -13,6 +14,48 @@ from nightdesk.models import recipe, recipes
 from nightdesk.models.recipe import Recipe
 from nightdesk.models.tuned import is_tuned, plain_recipe, recipe_from
 from nightdesk.store.files import write_json
+
+NEEDED: Final = 3
+"""Tuned recipes at most that a training fits at a horizon beside the newest ones."""
+
+
+class Search(Protocol):
+    """What a search came to: of which recipe, at which horizon, and the tuned recipe that beat it there, if one did."""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that was tuned."""
+
+    @property
+    def horizon(self) -> int:
+        """In trading days."""
+
+    @property
+    def fitted(self) -> str | None:
+        """The tuned recipe that beat it on days that no trial had seen; None where none did."""
+
+
+def recipes_to_fit(
+    named: Sequence[str], searches: Iterable[Search], horizon: int, needed: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """What a training fits at `horizon`: the recipes `named`, each once, and tuned ones.
+
+    Parameters
+    ----------
+    searches
+        Newest first. Of each recipe that is named, the newest tuned one that beat it here is fitted: it stays until a
+        newer search finds another, and goes with its recipe.
+    needed
+        Names of which the tuned ones are fitted too: who serves and who is weighed must be, whatever was found since.
+        Of these, and at most `NEEDED`, the first count.
+    """
+    newest: dict[str, str] = {}
+    for one in searches:
+        if one.horizon == horizon and one.fitted is not None:
+            newest.setdefault(one.recipe, one.fitted)
+    found = [newest[name] for name in named if name in newest]
+    kept = [name for name in dict.fromkeys(needed) if is_tuned(name) and name not in (*named, *found)]
+    return tuple(dict.fromkeys([*named, *found, *kept[:NEEDED]]))
 
 
 def recipe_names(home: Home) -> set[str]:

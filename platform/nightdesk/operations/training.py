@@ -16,7 +16,7 @@ from nightdesk.features.matrix import version_of
 from nightdesk.models.artifacts import ModelVersion, Run, load_version, log_model, log_runs, night_tag
 from nightdesk.models.baselines import LINEAR, RANKINGS
 from nightdesk.models.bundle import Bundle, manifest_of
-from nightdesk.models.recipe import Fitted, Recipe, identity
+from nightdesk.models.recipe import Fitted, Recipe, identity, rounds_of
 from nightdesk.models.training_set import feature_columns
 from nightdesk.operations.code import code_version
 from nightdesk.operations.night import Night
@@ -73,7 +73,7 @@ def examine_baselines(night: Night, table: FeatureTable, bars: pl.DataFrame, hor
     walked = {name: walk_forward_ranking(features, labels, name, plan) for name in RANKINGS}
     linear = walk_forward(features, labels, LINEAR, plan)
     count_trial(night, LINEAR, horizon, linear)
-    run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon))
+    run = _run(night, table, LINEAR, horizon, 0, mean_interval(linear.daily["rank_ic"], horizon), None)
     log_runs(night.tracking, _fold_runs(run, linear))
     walked[LINEAR.name] = linear
     kept = {name: _kept(night, horizon, name, one) for name, one in walked.items()}
@@ -102,7 +102,8 @@ def registered(
     manifest = manifest_of(recipe, horizon, night.as_of, columns, _version(night), table.content, code_version())
     bundle = Bundle(manifest, made.fitted, to_json(made.calibration))
     tonight = features.filter(pl.col(DATE) == night.as_of)
-    run = _run(night, table, recipe, horizon, made.rows, mean_interval(walked.daily["rank_ic"], horizon))
+    score = mean_interval(walked.daily["rank_ic"], horizon)
+    run = _run(night, table, recipe, horizon, made.rows, score, rounds_of(made.fitted))
     version = log_model(night.tracking, run, bundle, horizon, tonight.head(5))
     contents = {feature.name: feature.content for feature in night.chosen}
     write_needs(night.features, version.content, {column: contents[column] for column in columns})
@@ -155,8 +156,17 @@ def _kept(night: Night, horizon: int, name: str, tested: WalkForward) -> tuple[F
     return daily, save_frame(night.evaluations, f"h{horizon}-{name}-markets", tested.markets)
 
 
-def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: int, score: MeanInterval) -> Run:
-    metrics = {"rank_ic": score.mean, "rank_ic_lower": score.lower, "rank_ic_upper": score.upper}
+def _run(
+    night: Night,
+    table: FeatureTable,
+    recipe: Recipe,
+    horizon: int,
+    rows: int,
+    score: MeanInterval,
+    rounds: int | None,
+) -> Run:
+    interval = {"rank_ic": score.mean, "rank_ic_lower": score.lower, "rank_ic_upper": score.upper}
+    metrics = {**interval, "rounds": rounds}
     return Run(
         f"{recipe.name} h{horizon} {night.as_of}",
         content_of(night.realm, night.as_of, night.content, table, recipe.content, horizon),
@@ -172,7 +182,7 @@ def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: 
         {
             "rows": float(rows),
             "days": float(score.days),
-            **{k: v for k, v in metrics.items() if v is not None},
+            **{k: float(v) for k, v in metrics.items() if v is not None},
         },
         {
             "recipe": recipe.name,
@@ -188,7 +198,8 @@ def _run(night: Night, table: FeatureTable, recipe: Recipe, horizon: int, rows: 
 def _fold_runs(run: Run, tested: WalkForward) -> list[Run]:
     runs = []
     for fit in tested.fits:
-        metrics = {"rows": float(fit.rows), **({} if fit.rank_ic is None else {"rank_ic": fit.rank_ic})}
+        known = {"rows": fit.rows, "rank_ic": fit.rank_ic, "rounds": fit.rounds}
+        metrics = {name: float(value) for name, value in known.items() if value is not None}
         spans = {
             "train_first": fit.train_first,
             "train_last": fit.train_last,

@@ -75,6 +75,15 @@ def all_results(engine: sa.Engine, realm: str, stage: str) -> list[str]:
         return list(connection.scalars(_newest_first(realm, stage)))
 
 
+def results_up_to(engine: sa.Engine, realm: str, as_of: dt.date, beginning: str) -> list[str]:
+    """The JSON that stages whose names begin so left on nights of a realm up to `as_of`, the newest night first."""
+    wanted = sa.select(stages.c.result).where(
+        stages.c.realm == realm, stages.c.as_of <= as_of, stages.c.stage.startswith(beginning, autoescape=True)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(wanted.order_by(stages.c.as_of.desc(), stages.c.finished_at.desc())))
+
+
 def _newest_first(realm: str, stage: str) -> sa.Select[tuple[str]]:
     wanted = sa.select(stages.c.result).where(stages.c.realm == realm, stages.c.stage == stage)
     return wanted.order_by(stages.c.as_of.desc(), stages.c.finished_at.desc())

@@ -21,7 +21,7 @@ SPACES: Mapping[str, Space] = {
             ("bagging_fraction", Number(0.3, 1.0)),
             ("lambda_l2", Number(0.01, 100.0, log=True)),
         ),
-        quick=8,
+        quick=6,
         full=20,
     ),
     "xgboost": Space(
@@ -34,7 +34,7 @@ SPACES: Mapping[str, Space] = {
             ("subsample", Number(0.3, 1.0)),
             ("lambda", Number(0.01, 100.0, log=True)),
         ),
-        quick=8,
+        quick=6,
         full=20,
     ),
     "random_forest": Space(

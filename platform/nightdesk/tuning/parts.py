@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -41,6 +41,19 @@ class Binning(Protocol):
         """Fit on them; the same model as a fit on the rows."""
 
 
+@runtime_checkable
+class Holding(Protocol):
+    """A family whose rows a process brings into their binned form once, for all its trials that agree in `held_by`."""
+
+    held_by: Collection[str]
+
+    def hold(self, training: Training, parameters: Mapping[str, Value]) -> Any:
+        """The binned rows."""
+
+    def fit_held(self, rows: Any, parameters: Mapping[str, Value], seed: int, threads: int) -> Fitted:
+        """Fit on them; the same model as a fit on the rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is searched: parameters of `recipe` in `space`, judged over `folds` blocks, by a study of that name."""
@@ -56,23 +69,38 @@ class Task:
         """All parameters of a trial: those found, and the recipe's own for whatever is not searched."""
         return {**dict(self.recipe.parameters), **found}
 
+    def shares(self, binned_by: Collection[str]) -> bool:
+        """Whether all trials can share rows that are binned by these parameters.
+
+        A fit that stops early bins the days apart on which it watches its loss.
+        """
+        searched = {name for name, _ in self.space.dimensions}
+        return stopping_of(dict(self.recipe.parameters)) is None and not searched & set(binned_by)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One fold of a task in its folder."""
+    """One fold of a task in its folder; `held` is what this process keeps from one trial to the next."""
 
     task: Task
     folder: Path
+    held: list[Any] = field(default_factory=list)
 
     def fit(self, parameters: Mapping[str, Value]) -> Fitted:
         """Fit with one thread: workers share the machine."""
         own, bins = family(self.task.recipe.family), self.folder / _BINS
         if isinstance(own, Binning) and bins.is_file():
             return own.fit_binned(bins, parameters, self.task.seed, 1)
+        if isinstance(own, Holding) and self.task.shares(own.held_by):
+            if not self.held:
+                self.held.append(own.hold(self._training(), parameters))
+            return own.fit_held(self.held[0], parameters, self.task.seed, 1)
+        return own.fit(self._training(), parameters, self.task.seed, 1)
+
+    def _training(self) -> Training:
         files = [self.folder / f"{name}.npy" for name in _TRAINING]
         rows = [np.load(file, mmap_mode="r", allow_pickle=False) if file.is_file() else None for file in files]
-        training = Training(*(row if row is None else np.asarray(row) for row in rows))  # type: ignore[arg-type]
-        return own.fit(training, parameters, self.task.seed, 1)
+        return Training(*(row if row is None else np.asarray(row) for row in rows))  # type: ignore[arg-type]
 
     def daily_rank_ic(self, fitted: Fitted) -> pl.DataFrame:
         """Of the fold's test days: date, rank_ic (null where undefined), symbols."""
@@ -85,13 +113,10 @@ def write_parts(folder: Path, task: Task, features: pl.DataFrame, labels: pl.Dat
     """Write what `read_task` and `parts` read; features, labels and plan as `walk_forward.walk_forward` takes them."""
     columns = feature_columns(features, task.recipe.features)
     own, parameters = family(task.recipe.family), dict(task.recipe.parameters)
-    searched = {name for name, _ in task.space.dimensions}
     for fold, training in training_folds(features, labels, columns, plan):
         into = _part(folder, fold.number)
         into.mkdir(parents=True)
-        # A fit that stops early bins the days apart on which it watches its loss.
-        unstopped = stopping_of(parameters) is None
-        if isinstance(own, Binning) and unstopped and not searched & set(own.bins_by):
+        if isinstance(own, Binning) and task.shares(own.bins_by):
             own.bin(training, parameters, task.seed, 1, into / _BINS)
         else:
             for name in _TRAINING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -9,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from nightdesk.tuning.parts import Task, write_parts
 from nightdesk.tuning.study import (
     CRASHED,
     KILLED,
+    RUNNING,
     STOPPED,
     Tried,
     answering,
@@ -43,7 +45,10 @@ CRASHES: Final = 3
 GRACE_S: Final = 5.0
 """How long a worker that is asked to end may take before it is killed."""
 
+_log = logging.getLogger("nightdesk.tuning")
+
 _LOOK_S: Final = 0.1
+_TELL_S: Final = 1.0
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -124,13 +129,44 @@ def search(
     BadSetting, StoreBusy
         As `study.open_storage`.
     """
-    with answering():
-        return _searched(task, rows, storage, budget, folder, clock)
+    (found,) = search_together([Search(task, rows, storage, budget, folder)], clock)
+    return found
 
 
-def _searched(
-    task: Task, rows: Rows, storage: str, budget: Budget, folder: Path, clock: Callable[[], float]
-) -> Searched:
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """One of several searches: what `search` takes."""
+
+    task: Task
+    rows: Rows
+    storage: str
+    budget: Budget
+    folder: Path
+
+
+def search_together(wanted: Sequence[Search], clock: Callable[[], float] = time.perf_counter) -> list[Searched]:
+    """Make several searches side by side, each with workers and a limit of its own; one that fails ends them all.
+
+    What each of several searches of one worker finds does not depend on the others. Raises as `search`.
+    """
+    found: dict[int, Searched] = {}
+    with answering(), ExitStack() as stack:
+        going = {place: stack.enter_context(closing(_searched(one, clock))) for place, one in enumerate(wanted)}
+        while going:
+            for place, one in list(going.items()):
+                try:
+                    next(one)
+                except StopIteration as ended:
+                    found[place] = ended.value
+                    del going[place]
+            if going:
+                time.sleep(_LOOK_S)
+    return [found[place] for place in range(len(wanted))]
+
+
+def _searched(wanted: Search, clock: Callable[[], float]) -> Generator[None, None, Searched]:
+    """One search; it comes back after each look at its workers, and ends them when it is closed."""
+    task, rows, storage, budget, folder = wanted.task, wanted.rows, wanted.storage, wanted.budget, wanted.folder
     began = clock()
     if "://" not in storage:
         mend_journal(Path(storage))
@@ -139,13 +175,14 @@ def _searched(
         return Searched(tried(study, task), None, 0.0)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    crew = _Crew(study, storage, budget, folder, clock)
+    crew = _Crew(study, task, storage, budget, folder, clock)
     try:
         write_parts(folder, task, rows.features, rows.labels, rows.plan)
-        stopped = crew.run(began)
+        stopped = yield from crew.run(began)
     finally:
         crew.end()
         shutil.rmtree(folder, ignore_errors=True)
+    crew.tell()
     return Searched(tried(study, task), stopped, crew.core_seconds)
 
 
@@ -162,6 +199,7 @@ class _Crew:
     """The workers of one start."""
 
     study: optuna.Study
+    task: Task
     storage: str
     budget: Budget
     folder: Path
@@ -169,10 +207,13 @@ class _Crew:
     running: list[_Worker] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
     core_seconds: float = 0.0
+    told: set[int] = field(default_factory=set)
+    looked: float = -math.inf
 
-    def run(self, began: float) -> str | None:
-        """Work until the budget is used up; returns why it stopped short."""
+    def run(self, began: float) -> Generator[None, None, str | None]:
+        """Work until the budget is used up, and come back after each look; returns why it stopped short."""
         seconds, limit = self.budget.limit
+        self.told |= {one.number for one in tried(self.study, self.task)}
         for number in range(min(self.budget.workers, self.budget.trials - spent(self.study))):
             self._start(number)
         while self.running:
@@ -183,7 +224,9 @@ class _Crew:
                 return None
             for worker in [one for one in self.running if one.process.poll() is not None]:
                 self._leave(worker)
-            time.sleep(_LOOK_S)
+            if time.monotonic() - self.looked > _TELL_S:
+                self.tell()
+            yield
         # Begun by a worker that died before it could say whose it is.
         close(self.study, KILLED, "its process died as it began")
         if spent(self.study) >= self.budget.trials:
@@ -202,6 +245,21 @@ class _Crew:
                 worker.process.wait()
             self._release(worker)
         self.running.clear()
+
+    def tell(self) -> None:
+        """Say a line for each trial that has ended since the last time, to whoever listens."""
+        self.looked = time.monotonic()
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        for one in tried(self.study, self.task):
+            if one.ended == RUNNING or one.number in self.told:
+                continue
+            self.told.add(one.number)
+            score = "" if one.rank_ic is None else f"  rank IC {one.rank_ic:+.4f}"
+            taken = "" if one.seconds is None else f"  {one.seconds:.1f} s"
+            study = f"{self.task.recipe.name} h{self.task.horizon}"
+            done = f"{len(self.told)} of {self.budget.trials}"
+            _log.info("%-24s trial %d (%s) %s%s%s", study, one.number, done, one.ended, score, taken)
 
     def _start(self, number: int) -> None:
         log = self.folder / f"worker-{number}.log"

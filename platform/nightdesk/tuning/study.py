@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ SPENT: Final = (COMPLETE, PRUNED, CRASHED, UNDEFINED, RUNNING)
 STARTUP: Final = 5
 """Trials drawn at random before the sampler learns from them, and before any is given up."""
 
-_ENDED, _WHY, _SECONDS, _WORKER, _DEFAULT = "ended", "why", "seconds", "worker", "default"
+_ENDED, _WHY, _SECONDS, _WORKER, _DEFAULT, _ROUNDS = "ended", "why", "seconds", "worker", "default", "rounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Tried:
     """One trial: its number, how it ended and why, all its parameters, and what is known of it.
 
     `rank_ic` is the mean daily rank IC over the test days of `folds` blocks; None where none was finished or it is
-    undefined. `seconds` is what it took; None of one that did not end by itself.
+    undefined. `seconds` is what it took; None of one that did not end by itself. `rounds` are those that a booster
+    kept, block by block.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Tried:
     folds: int
     seconds: float | None
     default: bool
+    rounds: tuple[int, ...] = ()
 
 
 def open_storage(where: str) -> BaseStorage:
@@ -172,9 +174,17 @@ def end(study: optuna.Study, trial: Trial, ended: str, why: str) -> None:
     study.tell(trial, state=TrialState.FAIL)
 
 
-def note_seconds(trial: Trial, seconds: float) -> None:
-    """Write beside a trial how long it took."""
+def note(trial: Trial, seconds: float, rounds: Sequence[int]) -> None:
+    """Write beside a trial how long it took, and the rounds that a booster kept, block by block."""
     trial.set_user_attr(_SECONDS, seconds)
+    if rounds:
+        trial.set_user_attr(_ROUNDS, list(rounds))
+
+
+def prune(study: optuna.Study, trial: Trial, why: str) -> None:
+    """Give a trial up, and write beside it why."""
+    trial.set_user_attr(_WHY, why)
+    study.tell(trial, state=TrialState.PRUNED)
 
 
 def tried(study: optuna.Study, task: Task) -> tuple[Tried, ...]:
@@ -203,6 +213,7 @@ def _tried(one: FrozenTrial, task: Task) -> Tried:
         max(one.intermediate_values, default=0),
         one.user_attrs.get(_SECONDS),
         bool(one.user_attrs.get(_DEFAULT)),
+        tuple(one.user_attrs.get(_ROUNDS, ())),
     )
 
 

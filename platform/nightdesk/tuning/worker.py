@@ -11,24 +11,27 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
 import polars as pl
 from filelock import FileLock
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from nightdesk.faults import reach
+from nightdesk.models.recipe import rounds_of
 from nightdesk.scoring.rank_ic import RANK_IC
-from nightdesk.tuning.parts import Task, parts, read_task
+from nightdesk.tuning.parts import Part, Task, parts, read_task
 from nightdesk.tuning.study import (
     UNDEFINED,
     end,
     next_trial,
-    note_seconds,
+    note,
     open_storage,
     open_study,
+    prune,
     spent,
 )
 
@@ -57,8 +60,9 @@ def work(orders: Orders) -> None:
     folder = Path(orders.folder)
     task = read_task(folder)
     study = open_study(open_storage(orders.storage), task)
+    folds = list(parts(folder, task))
     while (trial := _begin(study, task, orders)) is not None:
-        _make(study, task, folder, trial)
+        _make(study, task, folds, trial)
 
 
 def _begin(study: optuna.Study, task: Task, orders: Orders) -> Trial | None:
@@ -69,20 +73,24 @@ def _begin(study: optuna.Study, task: Task, orders: Orders) -> Trial | None:
         return next_trial(study, task, orders.worker, orders.workers)
 
 
-def _make(study: optuna.Study, task: Task, folder: Path, trial: Trial) -> None:
-    began, days = time.perf_counter(), []
+def _make(study: optuna.Study, task: Task, folds: Sequence[Part], trial: Trial) -> None:
+    began, days, rounds = time.perf_counter(), [], []
     parameters, score = task.tried(trial.params), None
-    for fold, part in enumerate(parts(folder, task), start=1):
-        days.append(part.daily_rank_ic(part.fit(parameters)))
+    for fold, part in enumerate(folds, start=1):
+        fitted = part.fit(parameters)
+        if (kept := rounds_of(fitted)) is not None:
+            rounds.append(kept)
+        days.append(part.daily_rank_ic(fitted))
         score = pl.concat(days)[RANK_IC].mean()
         if isinstance(score, float):
             trial.report(score, fold)
             if fold < task.folds and trial.should_prune():
-                note_seconds(trial, time.perf_counter() - began)
-                study.tell(trial, state=TrialState.PRUNED)
+                note(trial, time.perf_counter() - began, rounds)
+                blocks = f"block {fold} of {task.folds}"
+                prune(study, trial, f"rank IC {score:+.4f} after {blocks} is below the median of the trials before it")
                 return
         reach(f"tuning:{trial.number}:{fold}")
-    note_seconds(trial, time.perf_counter() - began)
+    note(trial, time.perf_counter() - began, rounds)
     if isinstance(score, float):
         study.tell(trial, score)
         return
