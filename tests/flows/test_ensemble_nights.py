@@ -269,10 +269,3 @@ def test_short_of_a_member_it_is_never_promoted(short: Desk, monkeypatch: pytest
     order = Order("live", 5, "somebody", "I want it")
     with pytest.raises(ModelBroken, match="got none of failing"):
         replace_by_hand(read_settings(), order, SHORT, NOW)
-
-
-def test_a_desk_of_one_recipe_has_no_ensemble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose(monkeypatch, tmp_path / "home", "ridge")
-    summary = run_night(FIRST)
-    assert {one.model for one in summary.scores if one.kind == "model"} == {"ridge"}
-    assert "Ensembles" not in Path(summary.report).read_text(encoding="utf-8")
