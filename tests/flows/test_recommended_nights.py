@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from small_nights import choose_home, market_days, run_night
 from test_replay import NOW
+from test_same_state import Killed, _kill_at
 
 from flows.show_recommendations import show_book, show_recommendations, show_symbol
 from nightdesk.errors import BadInput, BadSetting, NothingThere, UnknownName
 from nightdesk.evaluation.backtest import Costs
 from nightdesk.evaluation.trading_panel import trading_panel
+from nightdesk.faults import listening
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.panel import panel_of
 from nightdesk.operations.paper_book import books
@@ -30,7 +32,7 @@ NIGHTS = 4
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of four nights, the last of which knows what is held."""
+    """A home of four nights; the last knows what is held, and was killed around its publication and its book."""
     place = tmp_path_factory.mktemp("recommended") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, place)
@@ -41,6 +43,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         held = place / "held.csv"
         held.write_text(f"symbol,shares,cost\n{_symbols(place)[-1]},40,10\n", encoding="utf-8")
         patch.setenv("NIGHTDESK_RECOMMEND__HOLDINGS", str(held))
+        for point in ("publish:begin", "publish:written", "book:begin", "book:written"):
+            with pytest.raises(Killed), listening(_kill_at(point)):
+                run_night(last)
         run_night(last)
     return place
 
