@@ -13,7 +13,7 @@ from typing import Any
 
 from nightdesk.features.selection import Choice, choose
 from nightdesk.sessions import trading_days
-from nightdesk.sources import open_source
+from nightdesk.sources import Source, open_source
 from tests.benchmarks.night import Run, stages_of, watched
 from tests.benchmarks.page import Section, Target, seconds
 
@@ -28,10 +28,11 @@ GIB, MIB = 2**30, 2**20
 
 @dataclass(frozen=True)
 class Market:
-    """Where the bars come from (settings), and the last three trading days."""
+    """Where the bars come from (settings), the last three trading days, and how many features are built of them."""
 
     settings: dict[str, str]
     days: tuple[dt.date, dt.date, dt.date]
+    features: int
 
 
 def measure(symbols: int | None) -> list[Section]:
@@ -48,17 +49,22 @@ def measure(symbols: int | None) -> list[Section]:
             _run(home, "night without training", third, ["nightly"], weekly),
         ]
         found = _found(home)
-    return [_whole(runs), _by_stage(runs), _searches(found)]
+    return [_whole(runs, market.features), _by_stage(runs), _searches(found)]
 
 
 def _market(symbols: int | None) -> Market:
     if symbols is None:
-        return Market({}, SAMPLE_DAYS)
+        return Market({}, SAMPLE_DAYS, _features(open_source("sample")))
     options = {"symbols": symbols, "days": TRY_DAYS, "seed": 5}
     source = open_source("synthetic", **options)
     *_, first, second, third = trading_days(source.facts.calendar, source.first_day(), source.last_day())
     settings = {"NIGHTDESK_SOURCE__NAME": "synthetic", "NIGHTDESK_SOURCE__OPTIONS": json.dumps(options)}
-    return Market(settings, (first, second, third))
+    return Market(settings, (first, second, third), _features(source))
+
+
+def _features(source: Source) -> int:
+    """How many features a night builds: bars that are adjusted later forbid some."""
+    return len(choose(Choice(GROUPS), source.facts.price_basis == "adjusted_later"))
 
 
 def _run(home: Path, name: str, day: dt.date, command: list[str], settings: dict[str, str]) -> Run:
@@ -73,9 +79,8 @@ def _found(home: Path) -> list[dict[str, Any]]:
         return [one for (text,) in connection.execute(wanted) for one in json.loads(text)]
 
 
-def _whole(runs: list[Run]) -> Section:
+def _whole(runs: list[Run], features: int) -> Section:
     rows = tuple((run.name, seconds(run.seconds), f"{run.peak / GIB:.2f}") for run in runs)
-    features = len(choose(Choice(GROUPS)))
     sentence = (
         f"`nightdesk nightly`, `nightdesk train --profile full` and `nightdesk nightly` on three days in a row in a "
         f"new home: {features} features, horizons 5 and 20, recipes {', '.join(RECIPES)} in the retrain and the usual "
