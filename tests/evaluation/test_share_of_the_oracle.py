@@ -23,7 +23,7 @@ from nightdesk.tables import DATE, FORWARD_RETURN, SYMBOL
 
 HORIZON = 5
 FAMILIES = ("ridge", "lightgbm", "xgboost", "random_forest", "voter")
-STATED = 0.5
+STATED = 0.4
 """The share that the page states of the ensemble."""
 
 
