@@ -256,7 +256,7 @@ def test_short_of_a_member_it_says_so_wherever_it_is_shown(
 
 
 def test_short_of_a_member_it_is_never_promoted(short: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither by tonight's fits, nor by evidence however strong, nor by hand; and no test is begun for it."""
+    """Neither by tonight's fits, nor by evidence however strong, nor by hand."""
     choose(monkeypatch, short.home, "ridge", "steep", "failing")
     night = night_of(FIRST)
     assert serving_on(night.engine, "live", FIRST)[0].model in ("ridge", "steep")
