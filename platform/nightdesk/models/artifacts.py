@@ -72,7 +72,7 @@ class ModelVersion:
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A recorded fit with a model: its run, the night it was fitted on, its version (None: in no registry), aliases,
-    and the content of the model.
+    the content of the model, and the name of its recipe.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Fitted:
     as_of: dt.date
     aliases: tuple[str, ...]
     content: str
+    recipe: str
 
 
 def model_name(realm: str, horizon: int) -> str:
@@ -258,7 +259,8 @@ def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
     for run in _runs(tracking, f"params.horizon = '{horizon}' and tags.{_CONTENT} != ''"):
         version, as_of = versions.get(run.info.run_id), dt.date.fromisoformat(run.data.tags["as_of"])
         spoken = tuple(sorted(aliases.get(version or "", ())))
-        fits.append(Fitted(name, version, run.info.run_id, as_of, spoken, run.data.tags[_CONTENT]))
+        tags = run.data.tags
+        fits.append(Fitted(name, version, run.info.run_id, as_of, spoken, tags[_CONTENT], tags["recipe"]))
     return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
 
 

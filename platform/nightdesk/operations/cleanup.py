@@ -1,6 +1,7 @@
 """Clean-up: old model versions go with their runs and files; what is served, named, best or still speaks stays.
 
-Then the parts of the feature store go that neither settings choose nor any model that stays was fitted on.
+Then what models said out of fold goes where none of its training stays, and the parts of the feature store that neither
+settings choose nor any model that stays was fitted on.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nightdesk.models.artifacts import (
 )
 from nightdesk.operations.features import chosen_features
 from nightdesk.operations.night import tracking_of
+from nightdesk.operations.training import said_name
 from nightdesk.settings import Settings
 from nightdesk.store.database import open_store
 from nightdesk.store.decisions import best_version, newest_walk_forward, versions_named
@@ -56,8 +58,8 @@ class Cleaned:
 
 
 def clean_up(settings: Settings, keep: int, *, dry_run: bool) -> Cleaned:
-    """Remove old versions, beyond the newest `keep` of each model, parts of features that nobody needs any more, and
-    scratch folders that no night uses.
+    """Remove old versions, beyond the newest `keep` of each model, what they said out of fold, parts of features that
+    nobody needs any more, and scratch folders that no night uses.
 
     Never removed: a version that an alias or any decision names, the best by walk-forward, one that speaks in shadow,
     and anything of a night that runs or is not done. A version leaves the registry before its files go, so that nobody
@@ -74,6 +76,9 @@ def clean_up(settings: Settings, keep: int, *, dry_run: bool) -> Cleaned:
             going = {one.what for one in cleaned if one.fate == WOULD_GO}
             staying |= {fit.content for fit in fitted_of(tracking, horizon) if _fit_shown(fit) not in going}
             items += cleaned
+            left = [fit for fit in fitted_of(tracking, horizon) if _fit_shown(fit) not in going]
+            said = {(str(fit.as_of), fit.recipe) for fit in left}
+            items += _clean_said(engine, home, realm, horizon, said, dry_run)
     items += _clean_features(engine, settings, home, staying, dry_run)
     return Cleaned((*items, *_clean_scratch(engine, home, dry_run)))
 
@@ -126,6 +131,23 @@ def _remove(engine: sa.Engine, home: Home, tracking: Tracking, horizon: int, fit
     except NightLocked:
         return Item(what, LEFT, f"the night of {fit.as_of} runs just now")
     return Item(what, REMOVED, f"older than the newest {keep}" if fit.version else "left by a clean-up that was killed")
+
+
+def _clean_said(
+    engine: sa.Engine, home: Home, realm: str, horizon: int, staying: Collection[tuple[str, str]], dry_run: bool
+) -> Iterator[Item]:
+    """Remove what models said out of fold but for the fits that stay, by day and recipe; daily results are kept."""
+    done = {str(day) for day in done_dates(engine, realm)}
+    for file in sorted((home.root / "evaluations" / realm).glob(f"*/{said_name(horizon, '*')}-*.parquet")):
+        day, recipe = file.parent.name, file.name.split("-", 1)[1].rsplit("-said-", 1)[0]
+        if (day, recipe) in staying:
+            continue
+        if day not in done:
+            yield Item(_shown(file, home), LEFT, f"the night of {day} is not done")
+            continue
+        if not dry_run:
+            file.unlink()
+        yield Item(_shown(file, home), WOULD_GO if dry_run else REMOVED, "its fit is not there any more")
 
 
 def _fit_shown(fit: Fitted) -> str:

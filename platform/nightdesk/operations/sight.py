@@ -38,6 +38,8 @@ def daily_of(night: Night, as_of: dt.date, horizon: int, model: str, mean: float
     """The daily results that `mean` is of: a night that was started again under other settings left others beside."""
     for path in sorted(night.home.evaluations(night.realm, as_of).glob(f"h{horizon}-{model}-*.parquet")):
         daily = pl.read_parquet(path)
-        if "market" not in daily.columns and mean_interval(daily[RANK_IC], horizon).mean == mean:
+        # Beside them lie those of each market, and what the model said of each symbol.
+        whole = RANK_IC in daily.columns and "market" not in daily.columns
+        if whole and mean_interval(daily[RANK_IC], horizon).mean == mean:
             return daily
     return None
