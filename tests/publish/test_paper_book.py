@@ -18,13 +18,13 @@ from nightdesk.publish.paper_book import (
     UNKNOWN,
     WITHIN,
     BookDay,
-    State,
     best_tenth,
     expected_of,
     follow,
     standing,
 )
 from nightdesk.scoring.intervals import MeanInterval
+from nightdesk.store.paper_book import Standpoint
 
 FIRST = dt.date(2024, 1, 1)
 FREE = Costs(0.0, 0.0, 0.0, 1e6)
@@ -58,10 +58,10 @@ def walked(symbols: int, days: int, seed: int = 5, *, gaps: bool = True) -> pl.D
 
 
 def book(
-    bars: pl.DataFrame, days: int, targets: np.ndarray, state: State | None = None, costs: Costs = FREE
+    bars: pl.DataFrame, days: int, targets: np.ndarray, state: Standpoint | None = None, costs: Costs = FREE
 ) -> list[BookDay]:
     panel = trading_panel(bars, days_of(days))
-    return follow(state or State(FIRST, 1.0, {}), targets, targets, panel, panel.wide(bars, "close"), costs)
+    return follow(state or Standpoint(FIRST, 1.0, {}), targets, targets, panel, panel.wide(bars, "close"), costs)
 
 
 def nothing(days: int, symbols: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_three_days_done_by_hand() -> None:
     targets[5] = [0.6, 0.4]
     targets[6] = [0.0, 0.5]
     costs = Costs(commission=0.001, half_spread=0.002, impact=0.0, capital=1e6)
-    state = State(days_of(8)[5], 1.0, {})
+    state = Standpoint(days_of(8)[5], 1.0, {})
     first, second = book(bars, 8, targets, state, costs)
     # 1 is bought: 0.3 % of it is paid; it goes from open to close.
     grown = 0.6 * 10.4 / 10.2 + 0.4 * 19.0 / 20.0
@@ -106,7 +106,7 @@ def test_impact_is_the_backtests_square_root_of_what_was_known_on_the_evening() 
     targets = nothing(30, 3)
     targets[24] = [0.5, 0.3, 0.0]
     costs = Costs(0.0, 0.0, 1.3, 5e6)
-    state = State(days_of(30)[24], 1.0, {})
+    state = Standpoint(days_of(30)[24], 1.0, {})
     day = book(bars, 30, targets, state, costs)[0]
     paid = 0.0
     for symbol, weight in (("S00", 0.5), ("S01", 0.3)):
@@ -137,7 +137,7 @@ def test_two_parts_are_the_whole() -> None:
     costs = Costs(capital=1e6)
     whole = book(bars, 60, targets, costs=costs)
     part = book(bars.filter(pl.col("date") < days[33]), 33, targets[:33], costs=costs)
-    stood = State(part[-1].date, part[-1].equity, part[-1].positions)
+    stood = Standpoint(part[-1].date, part[-1].equity, part[-1].positions)
     assert [*part, *book(bars, 60, targets, stood, costs)] == whole
 
 
@@ -145,7 +145,7 @@ def test_a_night_that_decides_nothing_keeps_its_holdings() -> None:
     bars = walked(2, 20)
     targets = nothing(20, 2)
     targets[6] = [0.5, 0.5]
-    found = book(bars, 20, targets, State(days_of(20)[6], 1.0, {}))
+    found = book(bars, 20, targets, Standpoint(days_of(20)[6], 1.0, {}))
     assert found[0].turnover == 1.0
     assert all(one.turnover == 0.0 and one.decided is None and len(one.positions) == 2 for one in found[1:])
     closes = bars.sort("date").group_by("symbol", maintain_order=True).agg("open", "close")
@@ -158,7 +158,7 @@ def test_an_order_without_an_open_is_not_filled_and_what_is_held_is_marked_at_it
     bars = bars_of({"AAA": [*calm, None, (12.0, 12.0)], "BBB": [(5.0, 5.1), (5.1, 5.0)] * 5})
     targets = nothing(10, 2)
     targets[6], targets[7] = [1.0, 0.0], [0.0, 1.0]
-    held, stuck, _ = book(bars, 10, targets, State(days_of(10)[6], 1.0, {}))
+    held, stuck, _ = book(bars, 10, targets, Standpoint(days_of(10)[6], 1.0, {}))
     assert set(held.positions) == {"AAA"}
     # A has no bar on the ninth day: it is neither sold nor moved; B is bought beside it.
     assert stuck.positions["AAA"] > 0.0
@@ -170,13 +170,13 @@ def test_a_symbol_that_is_gone_is_paid_out_at_its_last_close() -> None:
     bars = bars_of({"AAA": [*calm, *[None] * 14], "BBB": [(5.0, 5.1)] * 22})
     targets = nothing(22, 2)
     targets[6] = [1.0, 0.0]
-    found = book(bars, 22, targets, State(days_of(22)[6], 1.0, {}))
+    found = book(bars, 22, targets, Standpoint(days_of(22)[6], 1.0, {}))
     assert found[-1].positions == {}
     assert found[-1].equity == pytest.approx(10.1 / 10.0)
 
 
 def test_what_stood_in_a_symbol_without_any_bar_left_is_cash() -> None:
-    found = book(walked(2, 20), 20, nothing(20, 2), State(days_of(20)[10], 2.0, {"GONE": 0.7}))
+    found = book(walked(2, 20), 20, nothing(20, 2), Standpoint(days_of(20)[10], 2.0, {"GONE": 0.7}))
     assert found[0].positions == {}
     assert found[-1].equity == 2.0
 
@@ -234,7 +234,7 @@ def test_books_of_the_backtests_own_market_lie_within_it_as_often_as_said() -> N
 def test_a_panel_of_other_symbols_places_what_is_held_by_name() -> None:
     bars = walked(3, 20)
     panel: TradingPanel = trading_panel(bars, days_of(20))
-    held = State(days_of(20)[10], 1.0, {panel.symbols[2]: 1.0})
+    held = Standpoint(days_of(20)[10], 1.0, {panel.symbols[2]: 1.0})
     found = book(bars, 20, nothing(20, 3), held)
     own = bars.filter(pl.col("symbol") == panel.symbols[2])["close"]
     assert found[-1].equity == pytest.approx(own[19] / own[10])

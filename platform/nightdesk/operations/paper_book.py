@@ -25,7 +25,6 @@ from nightdesk.publish.paper_book import (
     LINES,
     RANKING,
     BookDay,
-    State,
     best_tenth,
     expected_of,
     follow,
@@ -40,6 +39,7 @@ from nightdesk.store.decisions import Serving, newest_walk_forward
 from nightdesk.store.paper_book import (
     LINE,
     Expectation,
+    Standpoint,
     add_days,
     add_expectations,
     book_of,
@@ -78,11 +78,10 @@ def keep_book(night: Night, bars: pl.DataFrame) -> pl.DataFrame:
         begin = _before(days, [*behind, *(one.as_of for one in published[:1])], WARM_UP)
         decided = _decided(own, [day for day in days if day >= begin], published, horizons, night.source.facts.name)
         costs = Costs(capital=night.settings.recommend.capital)
-        stood = {key: None if one is None else State(one.date, one.equity, one.positions) for key, one in lines.items()}
         rows = [
             _row(horizon, line, one)
-            for (horizon, line), state in stood.items()
-            for one in _followed(decided, horizon, line, state, costs)
+            for (horizon, line), stood in lines.items()
+            for one in _followed(decided, horizon, line, stood, costs)
         ]
         if rows:
             add_days(night.engine, night.realm, pl.DataFrame(rows, schema_overrides=_TYPES, infer_schema_length=None))
@@ -131,7 +130,7 @@ def backtest_of(
     """The line `ranking` over scores out of sample (symbol, date, score), day by day, on the days that were scored."""
     first, last = said[DATE].min(), said[DATE].max()
     scores = panel.wide(said, SCORE)
-    followed = follow(State(first, 1.0, {}), best_tenth(scores, horizon), scores, panel, closes, costs)  # type: ignore[arg-type]
+    followed = follow(Standpoint(first, 1.0, {}), best_tenth(scores, horizon), scores, panel, closes, costs)  # type: ignore[arg-type]
     return [one for one in followed if one.date <= last]  # type: ignore[operator]
 
 
@@ -198,14 +197,14 @@ def _gathered(nights: Iterator[tuple[dt.date, pl.DataFrame]], value: str, lead: 
     return pl.concat(parts)
 
 
-def _followed(decided: _Decided, horizon: int, line: str, state: State | None, costs: Costs) -> list[BookDay]:
+def _followed(decided: _Decided, horizon: int, line: str, state: Standpoint | None, costs: Costs) -> list[BookDay]:
     scores = decided.scores[horizon]
     targets = best_tenth(scores, horizon) if line == RANKING else decided.weights[horizon]
     if state is None:
         begun = np.flatnonzero(~np.isnan(targets).all(axis=1))
         if not len(begun):
             return []
-        state = State(decided.panel.days[int(begun[0])], 1.0, {})
+        state = Standpoint(decided.panel.days[int(begun[0])], 1.0, {})
     if state.date >= decided.panel.days[-1]:
         return []
     return follow(state, targets, scores, decided.panel, decided.closes, costs)

@@ -21,6 +21,7 @@ from nightdesk.evaluation.backtest import Costs, decile_weights, staggered
 from nightdesk.evaluation.trading_panel import TradingPanel
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 from nightdesk.scoring.observed import FloatArray
+from nightdesk.store.paper_book import Standpoint
 
 RECOMMENDED, RANKING = "recommended", "ranking"
 LINES: Final = (RECOMMENDED, RANKING)
@@ -29,15 +30,6 @@ WITHIN, ABOVE, BELOW, EARLY, UNKNOWN = "within", "above", "below", "early", "unk
 """Where the book stands beside the backtest: inside the interval, outside it, too few days, or nothing to compare."""
 
 MIN_DAYS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A line after the close of `date`: what it is worth (1 at its start), and each symbol's weight in it."""
-
-    date: dt.date
-    equity: float
-    positions: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ def best_tenth(scores: FloatArray, horizon: int) -> FloatArray:
 
 
 def follow(
-    state: State, targets: FloatArray, ranked: FloatArray, panel: TradingPanel, closes: FloatArray, costs: Costs
+    state: Standpoint, targets: FloatArray, ranked: FloatArray, panel: TradingPanel, closes: FloatArray, costs: Costs
 ) -> list[BookDay]:
     """Follow decisions from the day after `state` to the panel's last.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.report import wording
 from nightdesk.report.against_baselines import against_part
+from nightdesk.report.template import template
 from nightdesk.tables import HORIZON
 
 TEMPLATE = "comparison.html.jinja"
@@ -26,7 +24,7 @@ def render_comparison(
     and `table` is as `evaluation.against_baselines.COMPARED`.
     """
     parts = means.partition_by(HORIZON, as_dict=True, maintain_order=True)
-    return _template().render(
+    return template(TEMPLATE).render(
         as_of=as_of,
         first=span[0],
         last=span[1],
@@ -35,16 +33,3 @@ def render_comparison(
         notes=notes,
         words=wording,
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {one.__name__: one for one in (wording.signed, wording.between, wording.count)}
-    return environment.get_template(TEMPLATE)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.evaluation.evaluate import Evaluation
 from nightdesk.evaluation.forecast_metrics import MEANINGS
 from nightdesk.report import wording
+from nightdesk.report.template import template
 from nightdesk.store.trials import Opening
 
 TEMPLATE: Final = "evaluation.html.jinja"
@@ -21,12 +18,12 @@ OF_THE_STRATEGY: Final = "sharpe_gross"
 
 def render_evaluation(found: Evaluation, openings: Sequence[Opening]) -> str:
     """Render the page: HTML, byte for byte the same for an equal evaluation; what is undefined is said to be."""
-    return _template().render(whole=True, **_filled(found, openings))
+    return template(TEMPLATE).render(whole=True, **_filled(found, openings))
 
 
 def summarise_evaluation(found: Evaluation, openings: Sequence[Opening]) -> str:
     """As `render_evaluation`, without the frame of a page: what a notebook shows in its cell."""
-    return _template().render(whole=False, **_filled(found, openings))
+    return template(TEMPLATE).render(whole=False, **_filled(found, openings))
 
 
 def verdict_sentences(found: Evaluation) -> list[str]:
@@ -77,17 +74,3 @@ def _filled(found: Evaluation, openings: Sequence[Opening]) -> dict[str, object]
         "openings": openings,
         "words": wording,
     }
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    formats = (wording.signed, wording.between, wording.percent, wording.count, wording.text)
-    environment.filters |= {one.__name__: one for one in formats}
-    return environment.get_template(TEMPLATE)

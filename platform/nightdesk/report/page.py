@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.promotion.verdicts import question, shown
 from nightdesk.report import wording
@@ -19,6 +16,7 @@ from nightdesk.report.paper_book import book_parts
 from nightdesk.report.pictures import course_pictures, matured_pictures, rank_ic_pictures
 from nightdesk.report.recommended import recommended_parts
 from nightdesk.report.reliability_picture import reliability_picture
+from nightdesk.report.template import template
 from nightdesk.scoring.intervals import MeanInterval, mean_interval
 
 TEMPLATE: Final = "night.html.jinja"
@@ -127,7 +125,7 @@ def render(report: NightReport) -> str:
         A status or price basis that the page has no words for.
     """
     wording.check_status(report.status)
-    return _template().render(
+    return template(TEMPLATE).render(
         report=report,
         published=report.status != wording.REFUSED,
         ranking=list(_ranking(report)),
@@ -149,28 +147,6 @@ def render(report: NightReport) -> str:
         gaps=report.features.filter(pl.col("missing").cast(pl.Float64) > 0).height,
         words=wording,
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    formats = (
-        wording.signed,
-        wording.between,
-        wording.score,
-        wording.percent,
-        wording.price,
-        wording.text,
-        wording.count,
-    )
-    environment.filters |= {one.__name__: one for one in formats}
-    return environment.get_template(TEMPLATE)
 
 
 def _ranking(report: NightReport) -> Iterator[RankingPart]:

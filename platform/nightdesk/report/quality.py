@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from nightdesk.quality.finding import Finding
 from nightdesk.report import wording
 from nightdesk.report.course import course
+from nightdesk.report.template import template
 
 TEMPLATE: Final = "quality.html.jinja"
 TABLE_TEMPLATE: Final = "quality_table.html.jinja"
@@ -147,7 +145,7 @@ def render_bars(found: BarsQuality, pages: Sequence[str] = ("bars",)) -> str:
     shown = {rule for rule, _ in PICTURED}
     counts = found.findings.group_by("rule", "meaning", maintain_order=True).agg(pl.len().alias("findings"))
     whole = found.coverage.filter((pl.col("behind") == 0) & (pl.col("missing") == 0))
-    return _template(TEMPLATE).render(
+    return template(TEMPLATE).render(
         page="bars",
         pages=pages,
         titles=TITLES,
@@ -168,7 +166,7 @@ def render_table(found: TableQuality, pages: Sequence[str], audit: MembershipQua
 
     With `audit`, it also says which members of an index have no bars, and which aliases were followed.
     """
-    return _template(TABLE_TEMPLATE).render(
+    return template(TABLE_TEMPLATE).render(
         page=found.page,
         pages=pages,
         titles=TITLES,
@@ -179,19 +177,6 @@ def render_table(found: TableQuality, pages: Sequence[str], audit: MembershipQua
         joined=[] if audit is None else audit.joined.to_dicts(),
         words=wording,
     )
-
-
-@lru_cache(maxsize=2)
-def _template(name: str) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": wording.count, "text": wording.text}
-    return environment.get_template(name)
 
 
 def _pictured(found: BarsQuality, rule: str, heading: str) -> Pictured:
