@@ -122,7 +122,7 @@ def test_tomorrows_value_is_named_with_how_far_and_how_much() -> None:
     assert (leak.step, leak.part, leak.columns) == ("tomorrow", "apply", ("momentum",))
     assert leak.through == ("bars",)
     assert 1 <= leak.ahead <= 15  # over a halt the next bar is two weeks off
-    assert leak.behind <= 4
+    assert leak.behind <= 15
     assert leak.size is not None
     assert leak.size > 0.5
     assert leak.words.startswith("step 'tomorrow' looks ahead: momentum changed with bars of later days")

@@ -107,9 +107,9 @@ def _life(number: int, days: int) -> tuple[int, int]:
 
 
 def _halted(number: int, days: int) -> NDArray[np.bool_]:
-    """Days without a bar of a symbol: it pauses twice, at most ten days, so that on most days some symbol does."""
+    """Days without a bar of a symbol: two of three pause twice, at most ten days each, and on most days some do."""
     halted = np.zeros(days, dtype=np.bool_)
-    for part in (11, 53):
+    for part in (11, 53) if number % 3 else ():
         first = days * ((part + 23 * number) % 97) // 100
         halted[first + 1 : first + 1 + 6 + number % 5] = True
     return halted
