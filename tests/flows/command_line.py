@@ -91,7 +91,7 @@ def command_line(folder: Path, bare: bool = False, **more: str) -> CommandLine:
     return CommandLine(folder / "home", logs, {**kept, **own, **settings_of(folder / "home"), **more})
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 300) -> None:
     """Wait for something another process does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -88,7 +88,7 @@ def test_the_report_says_what_a_gate_can_see(desk: Path) -> None:
         assert f"{best['model']} less {rival}" in page
     found = sight(night(), walked)
     daily = {
-        name: pl.read_parquet(next((desk / f"evaluations/live/{DAY}").glob(f"h5-{name}-*.parquet")))
+        name: pl.read_parquet(next((desk / f"evaluations/live/{DAY}").glob(f"h5-{name}-[0-9a-f]*.parquet")))
         for name in (best["model"], other)
     }
     difference = daily[best["model"]]["rank_ic"] - daily[other]["rank_ic"]

@@ -357,7 +357,7 @@ def test_a_test_begins_on_schedule_before_its_first_pair_and_once_a_quarter(home
 
 def test_a_refresh_that_is_shown_to_be_inferior_is_refused_and_told(home: Path) -> None:
     champion, _ = champion_and_rival()
-    (walked,) = (home / f"evaluations/live/{TRAINED}").glob(f"h1-{champion.model}*.parquet")
+    (walked,) = (home / f"evaluations/live/{TRAINED}").glob(f"h1-{champion.model}-[0-9a-f]*.parquet")
     plant(champion, 0.9, pl.read_parquet(walked)["date"].to_list())
     summary = run_night(NEXT, train="always")
     assert [(one.version, one.since) for one in summary.serving] == [(champion.version, TRAINED)]

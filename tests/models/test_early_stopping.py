@@ -183,4 +183,4 @@ def test_parameters_that_break_a_rule_are_named(parameters: dict[str, float | in
 def test_stopping_is_off_unless_asked_for() -> None:
     assert stopping_of({"early_stopping": 0, "validation": 0.3}) is None
     asked = {name for name, one in RECIPES.items() if stopping_of(dict(one.parameters)) is not None}
-    assert asked == {"lightgbm_stopped", "xgboost_stopped"}
+    assert asked == {"lightgbm_stopped", "xgboost_stopped", "qlib_lightgbm"}
