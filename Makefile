@@ -53,8 +53,8 @@ qlib: $(VENV)/.installed ## pyqlib for the test that compares Alpha158 with it (
 	  && echo "$(CURDIR)/.peers/beside/own" >$$place/ours.pth \
 	  && $(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" >>$$place/ours.pth
 
-proof: $(VENV)/.installed ## the slow proofs: skill found on a hundred markets of noise
-	@$(RUN)/python -m pytest tests -m proof --timeout 3600 -s
+proof: $(VENV)/.installed ## the slow proofs, and at the end what each of them found (up to an hour)
+	@$(RUN)/python -m pytest tests -m proof -n 2 --dist loadscope --timeout 3600 -rP --show-capture=stdout
 
 chaos: $(VENV)/.installed ## a hundred nights under faults and kills, and the slow tests of faults (an hour)
 	@$(RUN)/python -m pytest tests/flows -m chaos --timeout 7200 -s

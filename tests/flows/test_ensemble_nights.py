@@ -147,6 +147,7 @@ def test_it_is_fitted_tested_and_told_as_any_other_model(desk: Desk, monkeypatch
     assert "short of" not in page
 
 
+@pytest.mark.proof
 def test_the_same_night_in_another_realm_says_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(monkeypatch, desk.home, "ridge", "steep")
     live, again = night_of(FIRST), night_of(FIRST, "again")

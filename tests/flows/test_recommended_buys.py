@@ -20,6 +20,7 @@ from nightdesk.store.paper_book import book_of, positions_on
 STRONG = {**OPTIONS, "signal_ic": 0.3, "days": 520, "faults": False}
 
 
+@pytest.mark.proof
 def test_buys_are_sized_and_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = choose_home(monkeypatch, tmp_path / "home")
     monkeypatch.setenv("NIGHTDESK_SOURCE__OPTIONS", json.dumps(STRONG))
