@@ -20,12 +20,12 @@ from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.panel import panel_of
 from nightdesk.operations.paper_book import books
 from nightdesk.operations.recommending import recommended_on
-from nightdesk.publish.paper_book import RANKING, State, best_tenth, follow
+from nightdesk.publish.paper_book import RANKING, best_tenth, follow
 from nightdesk.publish.publication import NO_ADVICE, latest
 from nightdesk.recommend.risk import risk_of
 from nightdesk.settings import read_settings
 from nightdesk.store.forecasts import forecasts_of
-from nightdesk.store.paper_book import book_of, expectations_of, positions_on
+from nightdesk.store.paper_book import Standpoint, book_of, expectations_of, positions_on
 
 NIGHTS = 4
 
@@ -104,7 +104,7 @@ def test_the_paper_book_is_what_the_published_nights_come_to(night: Night) -> No
     scores = panel.wide(said, "score")
     costs = Costs(capital=night.settings.recommend.capital)
     closes = panel.wide(bars, "close")
-    slow = follow(State(days[0], 1.0, {}), best_tenth(scores, 5), scores, panel, closes, costs)
+    slow = follow(Standpoint(days[0], 1.0, {}), best_tenth(scores, 5), scores, panel, closes, costs)
     assert book["equity"].to_list() == pytest.approx([one.equity for one in slow], rel=1e-12)
     assert book["benchmark"].to_list() == pytest.approx([one.benchmark for one in slow], rel=1e-9)
     assert positions_on(night.engine, "live", 5, RANKING, days[-1]) == pytest.approx(dict(slow[-1].positions))
@@ -121,7 +121,7 @@ def test_the_backtest_of_its_rule_stands_beside_the_ranking(night: Night) -> Non
     bars = bars.filter(pl.col("date") <= days[-1])
     panel = trading_panel(bars, days)
     scores, costs = panel.wide(said, "score"), Costs(capital=night.settings.recommend.capital)
-    state = State(said["date"].min(), 1.0, {})
+    state = Standpoint(said["date"].min(), 1.0, {})
     made = follow(state, best_tenth(scores, 5), scores, panel, panel.wide(bars, "close"), costs)
     assert expected.days == len(made)
     assert expected.mean == pytest.approx(sum(one.net - one.benchmark for one in made) / len(made), rel=1e-9)

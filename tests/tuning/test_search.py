@@ -45,6 +45,8 @@ def run(home: Path, budget: Budget, one: Task | None = None, hanging: Path | Non
 def test_a_crash_is_told_and_a_limit_ends_what_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # A command that ran before in this process may have kept the log to itself.
+    monkeypatch.setattr(logging.getLogger("nightdesk"), "propagate", True)
     caplog.set_level(logging.INFO, "nightdesk.tuning")
     desk = install(tmp_path / "desk", "fit raise fit hang", monkeypatch)
     found = run(tmp_path, Budget(9, 300.0), hanging=desk / "hanging")

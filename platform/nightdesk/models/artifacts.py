@@ -260,7 +260,7 @@ def fitted_of(tracking: Tracking, horizon: int) -> list[Fitted]:
         version, as_of = versions.get(run.info.run_id), dt.date.fromisoformat(run.data.tags["as_of"])
         spoken = tuple(sorted(aliases.get(version or "", ())))
         tags = run.data.tags
-        fits.append(Fitted(name, version, run.info.run_id, as_of, spoken, tags[_CONTENT], tags["recipe"]))
+        fits.append(Fitted(name, version, run.info.run_id, as_of, spoken, tags[_CONTENT], tags.get("recipe", "")))
     return sorted(fits, key=lambda fit: (fit.version is None, int(fit.version or 0), fit.as_of))
 
 
