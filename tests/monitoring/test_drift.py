@@ -24,6 +24,7 @@ from nightdesk.monitoring.drift import (
     drift_reference,
     judge_drift,
     night_counts,
+    stays,
     stays_gross,
 )
 
@@ -152,7 +153,7 @@ def test_a_feature_that_never_moved_is_watched_too() -> None:
     assert (same["drifted"], other["drifted"]) == (False, True)
 
 
-def test_only_what_is_gross_for_seven_nights_stays_so(reference: DriftReference) -> None:
+def test_only_what_drifts_for_six_nights_stays_so(reference: DriftReference) -> None:
     values = nights(32, 40)
     values[20:, :, :4] += 3.0
 
@@ -166,7 +167,12 @@ def test_only_what_is_gross_for_seven_nights_stays_so(reference: DriftReference)
     stays = [stays_gross(reference, counted(last)) for last in range(WINDOW + PATIENCE - 1, 41)]
     assert stays.index(True) + WINDOW + PATIENCE - 1 == first + PATIENCE - 1
     with pytest.raises(BadInput, match="drift is judged on 15 nights"):
-        stays_gross(reference, NightCounts((), counted(40).counts[-20:]))
+        stays_gross(reference, NightCounts((), counted(40).counts[-19:]))
+
+
+def test_drift_that_wanders_from_feature_to_feature_does_not_stay() -> None:
+    assert not stays([frozenset({0, 1, 2}), frozenset({0, 3, 4})], FEATURES)
+    assert stays([frozenset({0, 1, 2}), frozenset({0, 2, 4})], FEATURES)
 
 
 def test_refuses_what_breaks_a_rule(reference: DriftReference) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from nightdesk.monitoring.drift import (
     drift_reference,
     judge_drift,
     night_counts,
+    stays,
     stays_gross,
 )
 from nightdesk.quality.bars import check_bars
@@ -73,12 +75,17 @@ def blocks(random: np.random.Generator, nights: int) -> tuple[np.ndarray, np.nda
     return reference, year[: YEAR + WINDOW]
 
 
+def drifted(reference: DriftReference, counts: np.ndarray) -> frozenset[int]:
+    found = judge_drift(reference, NightCounts((), counts)).features.filter("drifted")["feature"]
+    return frozenset(reference.features.index(name) for name in found)
+
+
 def trainings(reference: DriftReference, counts: np.ndarray) -> int:
-    """How often a year asks for a training: gross for seven nights together, and no training in 20 nights before."""
-    asked, gross, last = 0, 0, -REST
+    """How often a year asks for a training: as `stays_gross` says night by night, and none in 20 nights before."""
+    asked, last, recent = 0, -REST, deque[frozenset[int]](maxlen=PATIENCE)
     for end in range(WINDOW, len(counts) + 1):
-        gross = gross + 1 if judge_drift(reference, NightCounts((), counts[end - WINDOW : end])).gross else 0
-        if gross >= PATIENCE and end - last >= REST:
+        recent.append(drifted(reference, counts[end - WINDOW : end]))
+        if len(recent) == PATIENCE and end - last >= REST and stays(list(recent), len(reference.features)):
             asked, last = asked + 1, end
     return asked
 

@@ -25,14 +25,14 @@ WINDOW: Final = 15
 MIN_NIGHTS: Final = 252
 GROSS_SHARE: Final = 0.10
 RIDGE: Final = 0.1
-LEAN_MARGIN: Final = 1.65
-SHAPE_MARGIN: Final = 2.0
+LEAN_MARGIN: Final = 1.5
+SHAPE_MARGIN: Final = 3.0
 NULL_MARGIN: Final = 0.10
 SMALLEST_SPREAD: Final = 1e-3
 SMALLEST_LIMIT: Final = 1e-6
 SMALLEST_SHARE: Final = 1e-4
 REST: Final = 20
-PATIENCE: Final = 7
+PATIENCE: Final = 6
 
 DRIFT: Final = {
     "feature": pl.String,
@@ -203,48 +203,72 @@ def judge_drift(reference: DriftReference, recent: NightCounts) -> DriftVerdict:
     BadInput
         There are fewer than 15 nights, or the counts are not of the reference's features.
     """
-    counts = recent.counts[-WINDOW:]
+    found = _found(reference, recent.counts)
+    known_now, known_before = _known_shares(found.together), _known_shares(reference.counts)
+    table = pl.DataFrame(
+        {
+            "feature": reference.features,
+            "psi": found.psi,
+            "ks": np.abs(np.cumsum(known_now - known_before, axis=1)).max(axis=1),
+            "lean": found.lean,
+            "unexplained": found.over,
+            "nulls": found.nulls,
+            "drifted": found.drifted,
+        },
+        schema=DRIFT,
+    ).sort("drifted", "unexplained", "psi", descending=True)
+    share = float(found.drifted.mean())
+    return DriftVerdict(table, share, share >= GROSS_SHARE - 1e-9, _reasons(table, share))
+
+
+def stays_gross(reference: DriftReference, recent: NightCounts) -> bool:
+    """Whether the same features, a tenth or more, drifted on each of the last 6 nights of `recent`.
+
+    Only then may drift ask for a training: a market's own moves pass for gross drift now and then, mostly for a few
+    nights and wandering from feature to feature; a broken input stays.
+
+    Raises
+    ------
+    BadInput
+        There are fewer than 20 nights, or the counts are not of the reference's features.
+    """
+    ends = range(len(recent.counts), len(recent.counts) - PATIENCE, -1)
+    drifted = [_found(reference, recent.counts[: max(end, 0)]).drifted for end in ends]
+    return stays([frozenset(np.flatnonzero(one)) for one in drifted], len(reference.features))
+
+
+def stays(drifted: Sequence[frozenset[int]], features: int) -> bool:
+    """Whether those that drifted on each of some nights, and on all of them, are a tenth of the features or more."""
+    return len(frozenset.intersection(*drifted)) / features >= GROSS_SHARE - 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What 15 nights show of each feature, shape (features,); `together` are their counts."""
+
+    together: npt.NDArray[np.int64]
+    psi: FloatArray
+    lean: FloatArray
+    nulls: FloatArray
+    over: FloatArray
+    drifted: npt.NDArray[np.bool_]
+
+
+def _found(reference: DriftReference, nights: npt.NDArray[np.int64]) -> _Found:
+    counts = nights[-WINDOW:]
     if len(counts) < WINDOW or counts.shape[1:] != reference.counts.shape:
         raise BadInput(
             f"drift is judged on {WINDOW} nights of {len(reference.features)} features, got shape {counts.shape}: "
             "count more nights, with the reference's edges"
         )
     together = counts.sum(axis=0)
-    now, before = _shares(together), _shares(reference.counts)
+    now = _shares(together)
+    nulls = now[:, BINS]
+    psi = _psi(now, _shares(reference.counts))
     leans = _leans(counts, reference.counts)
-    psi = _psi(now, before)
-    other = (psi > reference.shape_limit) | (now[:, BINS] > reference.null_limit)
+    other = (psi > reference.shape_limit) | (nulls > reference.null_limit)
     over = _unexplained(reference, ((leans - reference.centre) / reference.spread).mean(axis=0), other)
-    drifted = other | (over > 1.0)
-    known_now, known_before = _known_shares(together), _known_shares(reference.counts)
-    table = pl.DataFrame(
-        {
-            "feature": reference.features,
-            "psi": psi,
-            "ks": np.abs(np.cumsum(known_now - known_before, axis=1)).max(axis=1),
-            "lean": leans.mean(axis=0),
-            "unexplained": over,
-            "nulls": now[:, BINS],
-            "drifted": drifted,
-        },
-        schema=DRIFT,
-    ).sort("drifted", "unexplained", "psi", descending=True)
-    share = float(drifted.mean())
-    return DriftVerdict(table, share, share >= GROSS_SHARE - 1e-9, _reasons(table, share))
-
-
-def stays_gross(reference: DriftReference, recent: NightCounts) -> bool:
-    """Whether drift was gross on each of the last 7 nights of `recent`: only then may it ask for a training.
-
-    A market's own moves pass for gross drift now and then, and mostly for a few nights; a broken input stays.
-
-    Raises
-    ------
-    BadInput
-        There are fewer than 21 nights, or the counts are not of the reference's features.
-    """
-    ends = range(len(recent.counts), len(recent.counts) - PATIENCE, -1)
-    return all(judge_drift(reference, NightCounts((), recent.counts[: max(end, 0)])).gross for end in ends)
+    return _Found(together, psi, leans.mean(axis=0), nulls, over, other | (over > 1.0))
 
 
 def _shares(counts: npt.NDArray[np.int64]) -> FloatArray:
