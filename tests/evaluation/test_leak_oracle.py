@@ -11,7 +11,7 @@ from leak_oracle.leaks import LEAKS, Leak
 from nightdesk.evaluation.audit import audit
 from nightdesk.evaluation.pipeline import Step
 
-SOME = ("whole_week", "close_to_close")
+SOME = ("close_to_close",)
 HONEST = ("split_adjusted", "latest_publication")
 BY_NAME = {leak.name: leak for leak in LEAKS}
 

@@ -95,7 +95,7 @@ class _Run:
     made: list[pl.DataFrame]
 
 
-def audit(steps: Sequence[Step], cuts: int = 16, seed: int = 7) -> list[Leak]:
+def audit(steps: Sequence[Step], cuts: int = 24, seed: int = 7) -> list[Leak]:
     """Audit a pipeline on a market made for it; each leak by step, in the order of the steps, none where it is clean.
 
     Parameters
