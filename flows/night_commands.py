@@ -32,8 +32,8 @@ def nightly(
     from flows.nightly import nightly as flow
     from flows.show import follow_progress, night_failed, show_summary
     from nightdesk.operations.night import LIVE, closed_today, plan_night
+    from nightdesk.operations.summaries import NightSummary
     from nightdesk.store.nights import done_summary, held
-    from tasks.reporting import NightSummary
 
     asked = None if as_of is None else as_of.date()
     # Planned here first, so that a wrong date, a night that runs already, or a full disk is one line before any server
@@ -127,7 +127,7 @@ def train(
     from flows.retrain import retrain as flow
     from flows.show import follow_progress, run_failed, show_retrain
     from nightdesk.operations.night import plan_night
-    from tasks.reporting import RetrainSummary
+    from nightdesk.operations.summaries import RetrainSummary
 
     asked = None if as_of is None else as_of.date()
     plan_night(settings, realm, asked, "always", dt.datetime.now(dt.UTC))

@@ -24,13 +24,14 @@ from nightdesk.operations.members import members_of
 from nightdesk.operations.night import LIVE, Night, closed_today, plan_night
 from nightdesk.operations.running import running
 from nightdesk.operations.searches import fitted_at
+from nightdesk.operations.summaries import NightSummary
 from nightdesk.operations.training import Tested
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.refs import FrameRef
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
 from tasks.monitoring import watch
-from tasks.reporting import NightSummary, Page, picture_drift, report, summarise
+from tasks.reporting import Page, picture_drift, report, summarise
 from tasks.serving import book, forecast, mature, promote, propose, publish, weigh
 from tasks.training import assemble, baselines, decide, fit
 

@@ -14,9 +14,9 @@ from flows.secret_blocks import read_settings
 from nightdesk.errors import BadDate, BadInput, NightLocked
 from nightdesk.operations.night import CORRECTED, LIVE, plan_night
 from nightdesk.operations.sealing import check_replay, log_replay
+from nightdesk.operations.summaries import NightSummary
 from nightdesk.sessions import trading_days
 from nightdesk.settings import Settings
-from tasks.reporting import NightSummary
 
 LONGEST_REASON = 300
 

@@ -21,11 +21,12 @@ from nightdesk.errors import NightLocked, NothingServed
 from nightdesk.operations.evidence import NOTHING_WEIGHED
 from nightdesk.operations.night import LIVE, Night, plan_night
 from nightdesk.operations.running import retraining
+from nightdesk.operations.summaries import RetrainSummary
 from nightdesk.settings import Settings
 from nightdesk.store.nights import RETRAIN
 from tasks.features import features, panel
 from tasks.ingest import check, fetch, load
-from tasks.reporting import RetrainSummary, sum_retrain_up
+from tasks.reporting import sum_retrain_up
 from tasks.serving import promote, propose
 
 SUMMARY: TypeAdapter[RetrainSummary | None] = TypeAdapter(RetrainSummary | None)

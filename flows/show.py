@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nightdesk.operations.approval import Approved
     from nightdesk.operations.cleanup import Cleaned
     from nightdesk.operations.doctor import Check
-    from tasks.reporting import NightSummary, RetrainSummary, Score
+    from nightdesk.operations.summaries import NightSummary, RetrainSummary, Score
 
 UNDEFINED = "undefined"
 
@@ -192,7 +192,7 @@ def show_prediction(settings: Settings, realm: str, symbol: str) -> None:
 def show_models(settings: Settings, realm: str) -> None:
     """Show who is served, and the newest walk-forward results of models and baselines."""
     from flows.show_evidence import show_verdicts
-    from tasks.reporting import Score
+    from nightdesk.operations.summaries import Score
 
     engine, today = _engine(settings), dt.date.max
     serving = serving_on(engine, realm, today)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,13 @@ from nightdesk.operations.quality_pages import qualities_of, write_quality_pages
 from nightdesk.operations.reporting import Intake, gather
 from nightdesk.operations.serving import Served
 from nightdesk.operations.shown_pages import show_page
+from nightdesk.operations.summaries import NightSummary, RetrainSummary, Score
 from nightdesk.promotion.verdicts import question, shown, told
 from nightdesk.publish.publication import PUBLISHED, Publication
 from nightdesk.report.page import render
 from nightdesk.report.wording import in_days
 from nightdesk.report.write import write_page
-from nightdesk.store.decisions import Serving, all_decisions, newest_walk_forward
+from nightdesk.store.decisions import all_decisions, newest_walk_forward
 from nightdesk.store.evidence import verdicts_of
 from nightdesk.store.features import FeatureTable
 from nightdesk.store.files import content_of
@@ -48,55 +48,6 @@ class Page:
 
     content: str
     path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A model's or baseline's walk-forward rank IC with its 95 % interval; None where undefined."""
-
-    horizon: int
-    model: str
-    kind: str
-    mean: float | None
-    lower: float | None
-    upper: float | None
-    days: int
-    edge_lower: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class NightSummary:
-    """How a night ended: what came in, whether it trained, who is served, the top of the ranking, where to look."""
-
-    realm: str
-    as_of: dt.date
-    status: str
-    reasons: tuple[str, ...]
-    rows_in: int
-    rows_new: int
-    quarantined: tuple[tuple[str, int], ...]
-    trained: bool
-    training_reason: str
-    failed_fits: tuple[str, ...]
-    walk_forward_as_of: dt.date | None
-    scores: tuple[Score, ...]
-    serving: tuple[Serving, ...]
-    top: tuple[tuple[int, tuple[str, ...]], ...]
-    matured: int
-    forecasts: int
-    report: str
-    store: str
-    tracking: str
-    approvals: tuple[str, ...] = ()
-    tops: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
-    """Of several markets: market, horizon and the top of its own ranking; `top` is then the lead's."""
-    evidence: tuple[str, ...] = ()
-    """Where each question of evidence stands, a line each."""
-    inputs: tuple[str, ...] = ()
-    outcomes: tuple[str, ...] = ()
-    """What was found of drift and of matured forecasts, a line a horizon; empty where nobody was served before."""
-    searches: tuple[str, ...] = ()
-    """What the searches before the fits came to, a sentence each; empty where nothing was tuned."""
 
 
 @stage("report")
@@ -239,23 +190,6 @@ def _drift_rows(watched: Watched) -> list[dict[str, Any]]:
     ]
     unjudged = {"check": "drift", "rows": "not judged", "meaning": "nobody was served before this night"}
     return rows or [unjudged]
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainSummary:
-    """What a retrain left: on whose data, why, every model's walk-forward, fits that failed, and who serves now.
-
-    `searches` says what its searches came to, a sentence each.
-    """
-
-    realm: str
-    as_of: dt.date
-    reason: str
-    failed_fits: tuple[str, ...]
-    scores: tuple[Score, ...]
-    serving: tuple[Serving, ...]
-    tracking: str
-    searches: tuple[str, ...] = ()
 
 
 @nightly_task("sum-retrain-up")

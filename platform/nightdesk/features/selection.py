@@ -106,7 +106,9 @@ def _check(setting: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise UnknownName.among(f"a name in {setting}", name, among)
 
 
-def _check_windows(windows: Iterable[int], features: Iterable[TimeSeries]) -> None:
+def _check_windows(windows: Sequence[int], features: Iterable[TimeSeries]) -> None:
+    if not windows:
+        return
     known = sorted(frozenset[int]().union(*(windows_of(feature) for feature in features)))
     for window in windows:
         if window not in known:

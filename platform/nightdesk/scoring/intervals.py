@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from nightdesk.errors import BadInput
 from nightdesk.scoring.checks import check_horizon
@@ -137,7 +137,7 @@ def _interval(values: FloatArray, horizon: int, level: float) -> MeanInterval:
     terms = cosine_terms(days, horizon)
     mean = float(values.mean())
     error = math.sqrt(_long_run_variance(values - mean, terms) / days)
-    reach = float(stats.t.ppf(0.5 + level / 2, terms)) * error
+    reach = float(special.stdtrit(terms, 0.5 + level / 2)) * error
     return MeanInterval(mean, mean - reach, mean + reach, error, terms, days)
 
 
