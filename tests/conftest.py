@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import postgresql_server
 import pytest
 import sqlalchemy as sa
 from opened_store import opened
+from prepared import put_on
 
 from nightdesk.store.database import open_store
 
@@ -20,6 +22,19 @@ ENGINES = ("sqlite", "postgresql")
 # No deadline: a busy machine is no fault of the code.
 hypothesis.settings.register_profile("nightdesk", deadline=None)
 hypothesis.settings.load_profile("nightdesk")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what is slow begin first: begun last, one worker would end it while the others wait."""
+    items.sort(key=lambda one: (one.get_closest_marker("slow") is None, "flows" not in one.path.parts))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shelf(tmp_path_factory: pytest.TempPathFactory) -> None:
+    own = tmp_path_factory.getbasetemp()
+    # Each worker's folder lies in the one of the whole run.
+    put_on(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
-from functools import cache
+import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from prepared import empty_tracking
 
 from nightdesk.models import family
 from nightdesk.models.artifacts import Run, Tracking, client, model_name, night_tag
@@ -20,19 +20,10 @@ FEATURES = ("first", "second", "third")
 HORIZON = 5
 
 
-@cache
-def _empty_store() -> bytes:
-    """An MLflow store at its newest schema; its experiment is one that no test uses."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "mlflow.db"
-        client(Tracking(f"sqlite:///{file}", Path(folder).as_uri(), "template"))
-        return file.read_bytes()
-
-
 def fresh_tracking(folder: Path, realm: str = "live") -> Tracking:
     """Tracking as a home folder has it, with nothing in it yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mlflow.db").write_bytes(_empty_store())
+    shutil.copy(empty_tracking(), folder / "mlflow.db")
     return Tracking(f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri(), realm)
 
 

@@ -85,7 +85,7 @@ class Lags:
 
     def apply(self, frame: pl.DataFrame, inputs: Inputs) -> pl.DataFrame:
         close, entry = pl.col(CLOSE), pl.col(OPEN).shift(-1)
-        bars = inputs.first_bars().with_columns(pl.col(CLOSE, OPEN).forward_fill().over(SYMBOL))
+        bars = inputs.first_bars().with_columns(pl.col(CLOSE).forward_fill().over(SYMBOL))
         bars = bars.with_columns(
             *((close / close.shift(lag) - 1).over(SYMBOL).alias(f"lag_{lag}") for lag in range(1, 13)),
             (pl.col(OPEN).shift(-2) / entry - 1).over(SYMBOL).alias("label"),

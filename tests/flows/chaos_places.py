@@ -26,8 +26,9 @@ from bar_server import Fault as BarFault
 from chaos_starts import Start
 from logical_state import logical_state
 from mlflow_server import MlflowServer, mlflow_server
+from prepared import empty_tracking
 from receivers import Receiver, free_port, web_server
-from small_nights import OPTIONS, empty_tracking, settings_of
+from small_nights import OPTIONS, settings_of
 
 from nightdesk.sources import open_source
 from nightdesk.store.database import connect

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from loopback_only import GUARD
-from small_nights import empty_tracking, settings_of
+from prepared import empty_tracking, once
+from small_nights import settings_of
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,16 @@ class CommandLine:
         return text
 
 
-@functools.cache
 def empty_records() -> Path:
     """Prefect's database without a run: its migrations take longer than a small night."""
-    folder = Path(tempfile.mkdtemp(prefix="nightdesk-tests-"))
-    command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
-    own = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "true"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    subprocess.run(command, env={**kept, **own}, check=True, capture_output=True, timeout=240)
-    return folder / "prefect.db"
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+        own = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "true"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        subprocess.run(command, env={**kept, **own}, check=True, capture_output=True, timeout=240)
+
+    return once("records", make) / "prefect.db"
 
 
 def command_line(folder: Path, bare: bool = False, **more: str) -> CommandLine:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from logical_state import logical_state
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,5 @@ def two_undisturbed_nights(tmp_path_factory: pytest.TempPathFactory) -> dict[str
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
-        for day in market_days(2):
-            run_night(day, train="always")
+        begin_with(*market_days(2), train="always")
     return logical_state(home)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
-import logging
+import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 from prefect import Task
 from prefect.states import Completed, Failed
+from prepared import empty_tracking, key_of, move_in, once
 
 import flows.nightly
 import flows.retrain
 import flows.searching
 from flows.nightly import NightParameters
 from flows.retrain import RetrainParameters
+from nightdesk.operations.summaries import NightSummary, RetrainSummary
 from nightdesk.sources import open_source
-from tasks.reporting import NightSummary, RetrainSummary
 
 OPTIONS = {"symbols": 30, "days": 420, "seed": 11, "signal_ic": 0.05, "faults": True}
 
@@ -46,15 +45,6 @@ def settings_of(home: Path) -> dict[str, str]:
     }
 
 
-@functools.cache
-def empty_tracking() -> Path:
-    """A tracking store without a run: MLflow takes seconds to make one, and every home of a test needs one."""
-    file = Path(tempfile.mkdtemp(prefix="nightdesk-tests-")) / "mlflow.db"
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file
-
-
 def choose_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     """Make `home`, with an empty tracking store, the one that settings read from now on name."""
     home.mkdir(parents=True, exist_ok=True)
@@ -65,11 +55,15 @@ def choose_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     return home
 
 
+@functools.cache
+def _all_days() -> list[dt.date]:
+    source = open_source("synthetic", **OPTIONS)
+    return source.bars(None, source.last_day())["date"].unique().sort().to_list()
+
+
 def market_days(count: int) -> list[dt.date]:
     """The last `count` trading days of the small market."""
-    source = open_source("synthetic", **OPTIONS)
-    days = source.bars(None, source.last_day())["date"].unique().sort().to_list()
-    return days[-count:]
+    return _all_days()[-count:]
 
 
 class Plain:
@@ -103,6 +97,28 @@ def run_night(as_of: dt.date, realm: str = "live", train: str = "auto") -> Night
     with without_prefect():
         state = flows.nightly.nightly.fn(NightParameters(as_of=as_of, realm=realm, train=train))
     return state.data
+
+
+def begin_with(*days: dt.date, train: str = "auto") -> None:
+    """Let the home that settings name be as it is after these nights: they are run once for all tests that begin so.
+
+    Of a home that is otherwise empty, and where neither faults nor channels are waited for in these nights.
+    """
+    home = Path(os.environ["NIGHTDESK_HOME"])
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            (folder / "home").mkdir()
+            shutil.copy(empty_tracking(), folder / "home/mlflow.db")
+            patch.setenv("NIGHTDESK_HOME", str(folder / "home"))
+            *before, last = days
+            if before:
+                begin_with(*before, train=train)
+            run_night(last, train=train)
+
+    name = key_of(*days, how=train)
+    kept = once(name, make)
+    move_in(kept / "home", kept.with_name(f"{name}.making") / "home", home)
 
 
 def run_retrain(as_of: dt.date, realm: str = "live") -> RetrainSummary | None:

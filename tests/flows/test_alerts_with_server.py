@@ -65,7 +65,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "NIGHTDESK_ALERTS__URLS": json.dumps(channels),
         }
         with prefect_server(tmp_path_factory.mktemp("server"), **own) as server:
-            server.prefect("work-pool", "create", "nightdesk", "--type", "process")
+            server.post("/work_pools/", name="nightdesk", type="process")
             server.prefect("--no-prompt", "deploy", "--name", "nightly")
             server.line.run("alerts", "--register")
             yield Desk(server.api, server.line, server.folder, web, mail)
@@ -129,6 +129,7 @@ def test_a_night_that_fails_is_told_by_prefect_alone(desk: Desk) -> None:
     assert [len(one.about("Failed")) for one in (desk.web, desk.mail)] == [1, 1]
 
 
+@pytest.mark.chaos
 def test_a_night_whose_process_is_killed_under_a_worker_is_told(desk: Desk) -> None:
     (day,) = market_days(1)
     run = desk.nightly_run(parameters={"parameters": {"as_of": str(day), "train": "auto"}})

@@ -6,14 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from command_line import CommandLine, command_line, stages_done, wait_until
 from logical_state import differences, logical_state
-from small_nights import market_days
+from small_nights import begin_with, choose_home, market_days
 
+from flows import cli
 from nightdesk.operations.environment import STARTED_BY
 
 pytestmark = pytest.mark.slow
@@ -21,40 +23,58 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A home whose first night was killed with SIGKILL after its features, and started again."""
+    """A home whose first night was killed with SIGKILL after its features, and started again.
+
+    While that ran, a second start of it said so and went.
+    """
     line = command_line(tmp_path_factory.mktemp("killed"))
+    (day,) = market_days(1)
     night = line.start("nightly")
     wait_until(lambda: "features" in stages_done(line.home), "the stage of features")
     night.send_signal(signal.SIGKILL)
     night.wait()
     assert "report" not in stages_done(line.home)
     orphans = _ephemeral_servers(line)
-    line.run("nightly")
+    holder = line.home / f"locks/live-{day}.holder"
+    again = line.start("nightly")
+    wait_until(lambda: holder.exists() and str(again.pid) in holder.read_text(), "the lock of the night")
+    again.send_signal(signal.SIGSTOP)
+    second = line.run("nightly", code=75)
+    again.send_signal(signal.SIGCONT)
+    assert f"process {again.pid} " in second
+    assert f"runs that of {day}" in second
+    assert "Traceback" not in second
+    assert again.wait(timeout=240) == 0
     assert not [one for one in orphans if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     return line
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A home whose first night ran in peace, while a second start of it said so and went."""
-    line = command_line(tmp_path_factory.mktemp("undisturbed"))
-    (day,) = market_days(1)
-    night = line.start("nightly")
-    wait_until(lambda: (line.home / f"locks/live-{day}.holder").exists(), "the lock of the night")
-    night.send_signal(signal.SIGSTOP)
-    second = line.run("nightly", code=75)
-    night.send_signal(signal.SIGCONT)
-    assert f"process {night.pid} " in second
-    assert f"runs that of {day}" in second
-    assert "Traceback" not in second
-    assert night.wait(timeout=240) == 0
-    return line
+@pytest.fixture
+def asked(
+    killed: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Ask the command line in this process, in the home of that night."""
+    for name, value in killed.environment.items():
+        if name.startswith("NIGHTDESK_"):
+            monkeypatch.setenv(name, value)
+
+    def ask(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["nightdesk", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        assert (ended.value.code or 0) == code, told
+        return told.out + told.err
+
+    return ask
 
 
 def test_a_night_killed_with_sigkill_ends_in_the_state_of_one_that_was_not(
-    killed: CommandLine, undisturbed: CommandLine
+    killed: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert differences(logical_state(killed.home), logical_state(undisturbed.home)) == []
+    peaceful = choose_home(monkeypatch, tmp_path / "peaceful")
+    begin_with(*market_days(1))
+    assert differences(logical_state(killed.home), logical_state(peaceful)) == []
 
 
 def test_prefects_record_of_the_killed_night_is_closed(killed: CommandLine) -> None:
@@ -63,11 +83,8 @@ def test_prefects_record_of_the_killed_night_is_closed(killed: CommandLine) -> N
     assert states == ["CRASHED", "COMPLETED"]
 
 
-def test_no_process_of_a_night_talks_to_anything_beyond_this_machine(
-    killed: CommandLine, undisturbed: CommandLine
-) -> None:
+def test_no_process_of_a_night_talks_to_anything_beyond_this_machine(killed: CommandLine) -> None:
     assert killed.calls == ""
-    assert undisturbed.calls == ""
 
 
 def test_the_guard_itself_notices_a_call(tmp_path: Path) -> None:
@@ -79,9 +96,9 @@ def test_the_guard_itself_notices_a_call(tmp_path: Path) -> None:
     assert "192.0.2.1" in line.calls
 
 
-def test_the_summary_tells_what_a_new_user_asks(undisturbed: CommandLine) -> None:
+def test_the_summary_tells_what_a_new_user_asks(killed: CommandLine) -> None:
     (day,) = market_days(1)
-    text = undisturbed.run("nightly")
+    text = killed.run("nightly")
     for said in (
         f"Night of {day} (live): published",
         "rows in",
@@ -97,7 +114,7 @@ def test_the_summary_tells_what_a_new_user_asks(undisturbed: CommandLine) -> Non
         "done before, so nothing was run again",
     ):
         assert said in text
-    assert (undisturbed.home / f"reports/live/{day}.html").exists()
+    assert (killed.home / f"reports/live/{day}.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -110,23 +127,23 @@ def test_the_summary_tells_what_a_new_user_asks(undisturbed: CommandLine) -> Non
         (("settings",), "NIGHTDESK_TRAINING__RETRAIN_AFTER"),
     ],
 )
-def test_commands_after_a_night(undisturbed: CommandLine, command: tuple[str, ...], says: str) -> None:
-    assert says in undisturbed.run(*command)
+def test_commands_after_a_night(asked: Callable[..., str], command: tuple[str, ...], says: str) -> None:
+    assert says in asked(*command)
 
 
-def test_an_unknown_symbol_is_one_line_with_known_ones(undisturbed: CommandLine) -> None:
-    text = undisturbed.run("predict", "SYN001", code=2)
+def test_an_unknown_symbol_is_one_line_with_known_ones(asked: Callable[..., str]) -> None:
+    text = asked("predict", "SYN001", code=2)
     assert text.startswith("nightdesk: symbol must be one of ")
     assert "got 'SYN001': choose SYN00" in text
     assert text.count("\n") == 1
 
 
 @pytest.mark.chaos
-def test_a_replay_runs_its_nights_in_a_realm_of_its_own(undisturbed: CommandLine) -> None:
+def test_a_replay_runs_its_nights_in_a_realm_of_its_own(killed: CommandLine) -> None:
     day, _ = market_days(2)
-    text = undisturbed.run("replay", "--from", str(day), "--to", str(day))
+    text = killed.run("replay", "--from", str(day), "--to", str(day))
     assert f"{day}  published" in text
-    assert "nightdesk-replay-h5" in logical_state(undisturbed.home)["registry"]["aliases"]
+    assert "nightdesk-replay-h5" in logical_state(killed.home)["registry"]["aliases"]
 
 
 def _ephemeral_servers(line: CommandLine) -> list[psutil.Process]:

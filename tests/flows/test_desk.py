@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
 import socket
+import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         "NIGHTDESK_ALERTS__URLS": json.dumps([channel]),
         "NIGHTDESK_PROMOTION__APPROVAL": "manual",
     }
-    line = command_line(tmp_path_factory.mktemp("desk"), bare=True, **own)
+    line = command_line(tmp_path_factory.mktemp("desk"), **own)
     try:
         line.run("up", seconds=400)
         yield line
@@ -46,10 +48,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         line.run("down")
 
 
-def test_up_says_where_everything_is_and_starts_nothing_twice(desk: CommandLine) -> None:
+@pytest.mark.chaos
+def test_up_again_starts_nothing_twice(desk: CommandLine) -> None:
     text = desk.run("up", seconds=400)
     assert text.count("runs already") == 3
     assert f"export PREFECT_API_URL={prefect(desk)}/api" in text
+
+
+def test_everything_is_up_and_queues_keep_their_limits(desk: CommandLine) -> None:
     status = desk.run("status")
     assert status.count(" up ") == 3
     for name in ("prefect", "mlflow", "worker", "mlflow.db", "Free: "):
@@ -68,6 +74,49 @@ def test_every_server_listens_on_loopback_alone(desk: CommandLine) -> None:
     }
     assert {port for _, port in heard} >= {httpx.URL(url).port for url in (prefect(desk), mlflow(desk))}
     assert {address for address, _ in heard} == {"127.0.0.1"}
+
+
+def test_nights_are_scheduled_on_the_evenings_of_the_exchange(desk: CommandLine) -> None:
+    wait_until(lambda: bool(scheduled(desk)), "a scheduled run")
+    starts = [dt.datetime.fromisoformat(run["expected_start_time"]) for run in scheduled(desk)]
+    local = [start.astimezone(zoneinfo.ZoneInfo("America/New_York")) for start in starts]
+    nightly = [one for one in local if (one.hour, one.minute) == (18, 30)]
+    assert nightly
+    assert {one.weekday() for one in nightly} <= {0, 1, 2, 3, 4}
+
+
+def test_upkeep_has_its_own_times_and_queues(desk: CommandLine) -> None:
+    deployments = {one["name"]: one for one in post(desk, "/deployments/filter")}
+    assert {name: one["work_queue_name"] for name, one in deployments.items()} == {
+        "nightly": "nights",
+        "backfill": "nights",
+        "retrain": "training",
+        "replay": "training",
+        "cleanup": "maintenance",
+        "doctor": "maintenance",
+    }
+    ids = {deployments[name]["id"]: name for name in ("nightly", "retrain", "cleanup", "doctor")}
+    wait_until(lambda: {run["deployment_id"] for run in scheduled(desk)} >= ids.keys(), "runs of all schedules")
+    for run in scheduled(desk):
+        at = dt.datetime.fromisoformat(run["expected_start_time"]).astimezone(zoneinfo.ZoneInfo("America/New_York"))
+        expected = {
+            "nightly": (at.weekday() < 5, 18, 30),
+            "retrain": (at.weekday() == 6, 2, 0),
+            "cleanup": (at.day == 1, 3, 0),
+            "doctor": (at.weekday() < 5, 16, 0),
+        }[ids[run["deployment_id"]]]
+        assert (True, at.hour, at.minute) == expected
+
+
+def test_the_form_of_a_run_has_typed_and_described_parameters(desk: CommandLine) -> None:
+    deployments = {one["name"]: one for one in post(desk, "/deployments/filter")}
+    for name in ("nightly", "retrain", "cleanup", "doctor", "backfill", "replay"):
+        schema = deployments[name]["parameter_openapi_schema"]
+        (form,) = schema["definitions"].values()
+        assert form["properties"]
+        for field in form["properties"].values():
+            assert field["title"]
+            assert field["description"]
 
 
 def test_no_process_of_the_desk_shows_a_secret_to_who_lists_processes(desk: CommandLine) -> None:
@@ -118,6 +167,7 @@ def test_a_person_starts_a_night_in_the_ui_approves_its_model_there_and_sees_it_
     assert "ridge" in desk.run("models")
 
 
+@pytest.mark.chaos
 def test_after_a_crash_of_everything_down_leaves_nothing(desk: CommandLine) -> None:
     known = json.loads((desk.home / "servers.json").read_text())
     for record in known:
@@ -136,6 +186,7 @@ def test_after_a_crash_of_everything_down_leaves_nothing(desk: CommandLine) -> N
     assert desk.run("status", code=3).count("never started") == 3
 
 
+@pytest.mark.chaos
 def test_a_taken_port_is_one_line_and_leaves_nothing_running(desk: CommandLine) -> None:
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -180,6 +231,15 @@ def prefect(desk: CommandLine) -> str:
 
 def mlflow(desk: CommandLine) -> str:
     return f"http://127.0.0.1:{desk.environment['NIGHTDESK_SERVERS__MLFLOW_PORT']}"
+
+
+def post(desk: CommandLine, path: str, **body: Any) -> Any:
+    return ask("POST", f"{prefect(desk)}/api{path}", json=body).json()
+
+
+def scheduled(desk: CommandLine) -> list[dict[str, Any]]:
+    """Scheduled runs of any deployment."""
+    return post(desk, "/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}})
 
 
 def runs(desk: CommandLine, name: str) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night, run_retrain
 
 from flows import cli
 from nightdesk.ensemble.adaptive import feed
@@ -23,17 +23,19 @@ from nightdesk.models.combination import ENSEMBLE, SHORT, FittedCombination
 from nightdesk.operations.by_hand import Order, replace_by_hand
 from nightdesk.operations.calibrating import COLUMNS, calibrated, calibration_notes, calibration_of
 from nightdesk.operations.evidence import Due, Weighed
+from nightdesk.operations.explaining import reasons_of, tell
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.panel import labels_of, panel_of, volatility_of
 from nightdesk.operations.proposal import proposal
+from nightdesk.operations.summaries import NightSummary
 from nightdesk.operations.verifying import verify_models
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import KEEP, REPLACE, all_decisions, newest_walk_forward, serving_on
+from nightdesk.store.evidence import superiority_tests_of
 from nightdesk.store.features import FeatureTable, table_of
 from nightdesk.store.forecasts import forecasts_of, log_forecasts
 from nightdesk.store.ledger import newest_result
 from nightdesk.store.trials import all_trials
-from tasks.reporting import NightSummary
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 DAYS = market_days(12)
@@ -87,7 +89,8 @@ def desk(own_families: None, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     home = tmp_path_factory.mktemp("together") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose(patch, home, "ridge", "steep")
-        summary = run_night(FIRST)
+        begin_with(FIRST)
+        summary = run_night(FIRST)  # it is done: what it left is told again
         run_night(FIRST, realm="again")
     return Desk(home, summary)
 
@@ -238,6 +241,34 @@ def test_intervals_are_replayed_from_what_the_served_fit_logged_since(
     assert calibrated(night_of(LATER), said).equals(told)
 
 
+def test_one_that_serves_is_explained_and_refreshed(
+    own_families: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose(monkeypatch, tmp_path / "home", "ridge", "steep")
+    begin_with(FIRST)
+    replace_by_hand(read_settings(), Order("live", 5, "Ada", "it is the steadier one"), ENSEMBLE, NOW)
+    summary = run_night(DAYS[1])
+    (serving,) = summary.serving
+    assert serving.model == ENSEMBLE
+    # It trained nothing: what the models of the last training were against every baseline stands there all the same.
+    assert not summary.trained
+    assert "Every model against every baseline" in Path(summary.report).read_text(encoding="utf-8")
+    (told,) = tell(read_settings(), "live", 5, NOW)
+    best = told.rows.row(0, named=True)
+    why = reasons_of(told, best["symbol"])
+    assert len(why.reasons) == len(told.names)
+    assert why.base + sum(one.adds for one in why.reasons) == pytest.approx(best["score"], abs=1e-9)
+    monkeypatch.setattr(sys, "argv", ["nightdesk", "explain", best["symbol"]])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"{best['symbol']} as of the close of {DAYS[1]}: rank 1 of" in capsys.readouterr().out
+    refreshed = run_retrain(DAYS[1])
+    assert refreshed is not None
+    (after,) = refreshed.serving
+    assert (after.model, after.version != serving.version) == (ENSEMBLE, True)
+    assert [one.version for one in run_night(DAYS[2]).serving] == [after.version]
+
+
 def test_short_of_a_member_it_says_so_wherever_it_is_shown(
     short: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,3 +301,11 @@ def test_short_of_a_member_it_is_never_promoted(short: Desk, monkeypatch: pytest
     order = Order("live", 5, "somebody", "I want it")
     with pytest.raises(ModelBroken, match="got none of failing"):
         replace_by_hand(read_settings(), order, SHORT, NOW)
+
+
+def test_short_of_a_member_no_test_of_evidence_is_begun_for_it(short: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, short.home, "ridge", "steep", "failing")
+    (serving,) = run_night(DAYS[1], train="never").serving
+    (begun,) = superiority_tests_of(night_of(DAYS[1]).engine, "live", 5, DAYS[1])
+    assert {begun.champion_model, begun.challenger_model} == {"ridge", "steep"}
+    assert begun.champion_model == serving.model

@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night
 
 from flows import cli
 from flows.evaluation import evaluate
@@ -56,7 +56,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("desk") / "home"
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
-        run_night(DAY)
+        begin_with(DAY)
     return home
 
 

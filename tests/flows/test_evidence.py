@@ -224,6 +224,7 @@ def test_a_looser_gate_lets_a_better_walk_forward_in_and_says_so_wherever_the_mo
     assert "At 1 day the model was chosen by backtest, which luck passes easily." in page
 
 
+@pytest.mark.chaos
 def test_killed_at_every_point_a_night_that_replaces_ends_in_the_same_state(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

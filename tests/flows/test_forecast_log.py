@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night
 from test_replay import NOW
 
 import tasks.ingest
@@ -24,15 +24,16 @@ def test_forecasts_are_scored_the_night_their_exit_price_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose_home(monkeypatch, tmp_path / "home")
-    days = market_days(8)
+    monkeypatch.setenv("NIGHTDESK_HORIZONS", "[1]")
+    days = market_days(4)
     summaries = [run_night(day) for day in days]
     night = plan_night(read_settings(), "live", days[-1], "auto", NOW)
     scored = scores(night.engine, "live", days[-1])
-    # Decided on the close of day 0, filled at the open of day 1, left at the open of day 6.
-    assert [summary.matured > 0 for summary in summaries] == [False] * 6 + [True] * 2
+    # Decided on the close of day 0, filled at the open of day 1, left at the open of day 2.
+    assert [summary.matured > 0 for summary in summaries] == [False] * 2 + [True] * 2
     assert scored["as_of"].unique().sort().to_list() == days[:2]
-    assert scored.filter(as_of=days[0])["exit_date"].unique().to_list() == [days[6]]
-    assert scored.filter(as_of=days[0])["scored_on"].unique().to_list() == [days[6]]
+    assert scored.filter(as_of=days[0])["exit_date"].unique().to_list() == [days[2]]
+    assert scored.filter(as_of=days[0])["scored_on"].unique().to_list() == [days[2]]
     row = scored.filter(pl.col("served"), as_of=days[0]).row(0, named=True)
     assert row["rank_ic"] == pytest.approx(_rank_ic(night, days, row["model"]), abs=1e-12)
 
@@ -41,8 +42,8 @@ def test_a_night_that_fails_leaves_the_last_good_forecasts_marked_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = choose_home(monkeypatch, tmp_path / "home")
-    good, bad = market_days(2)
-    run_night(good)
+    good, bad, _ = market_days(3)
+    begin_with(good)
     published = latest(home / "published", "live")
     with monkeypatch.context() as patch:
         strict = Thresholds(broken_share=0.0, handful=0)
@@ -105,10 +106,10 @@ def _with_a_broken_row(check):
 
 
 def _rank_ic(night, days, model: str) -> float:
-    """Spearman's correlation of the first night's scores with returns from the open of day 1 to that of day 6."""
-    bars = night.source.bars(days[1], days[6])
+    """Spearman's correlation of the first night's scores with returns from the open of day 1 to that of day 2."""
+    bars = night.source.bars(days[1], days[2])
     entry = bars.filter(date=days[1]).select("symbol", entry="open")
-    exit_ = bars.filter(date=days[6]).select("symbol", exit="open")
+    exit_ = bars.filter(date=days[2]).select("symbol", exit="open")
     said = forecasts_of(night.engine, "live", days[0]).filter(model=model)
     met = said.join(entry, on="symbol").join(exit_, on="symbol").drop_nulls(["entry", "exit"])
     return float(spearmanr(met["score"], met["exit"] / met["entry"]).statistic)

@@ -50,6 +50,7 @@ def half_written(home: Path) -> list[str]:
     return [one for one in logical_state(home)["left over"] if not one.startswith("scratch/")]
 
 
+@pytest.mark.chaos
 def test_a_disk_that_fills_up_at_any_point_is_told_and_once_freed_the_night_ends_in_the_same_state(
     disk: Disk, web: Receiver, two_undisturbed_nights: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_disk_that_fills_up_at_any_point_is_told_and_once_freed_the_night_ends
         assert differences(logical_state(home), two_undisturbed_nights) == []
 
 
+@pytest.mark.chaos
 def test_a_limit_on_the_size_of_files_is_told_and_once_lifted_the_night_ends_in_the_same_state(
     tmp_path: Path, two_undisturbed_nights: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from nightdesk.errors import ModelBroken
 from nightdesk.publish.publication import PUBLISHED, STALE, latest
 
 
+@pytest.mark.chaos
 def test_a_night_whose_model_lost_its_file_fails_by_name_and_is_mended_by_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from logical_state import differences, logical_state
 from opened_store import opened
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night
 from test_wrong_arguments import run as command
 
 from nightdesk.errors import BadInput, NightLocked, NothingThere, StoreBusy
@@ -36,8 +36,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
         first, second, _ = market_days(3)
-        run_night(first)
-        run_night(second)
+        begin_with(first, second)
         open_store.cache_clear()
     return home
 

@@ -36,12 +36,12 @@ from nightdesk.errors import DataRefused
 from nightdesk.faults import listening
 from nightdesk.operations.calibrating import calibrated
 from nightdesk.operations.night import Night, plan_night
+from nightdesk.operations.summaries import NightSummary
 from nightdesk.settings import read_settings
 from nightdesk.store import schema
 from nightdesk.store.forecasts import forecasts_of
 from nightdesk.store.inputs import bars_as_known
 from nightdesk.tables import DATE, SYMBOL
-from tasks.reporting import NightSummary
 
 EVE = dt.date(2017, 6, 14)
 HALF_DAY, AGAIN = dt.date(2017, 7, 3), dt.date(2017, 7, 5)

@@ -119,6 +119,7 @@ def test_a_night_whose_server_failed_is_started_again_and_nothing_is_lost_or_dou
     assert not rows(home).select(SYMBOL, DATE).is_duplicated().any()
 
 
+@pytest.mark.chaos
 def test_a_night_whose_server_is_gone_fails_and_goes_on_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_night_whose_server_is_gone_fails_and_goes_on_when_it_is_back(
     assert summary.as_of == THIRD
 
 
+@pytest.mark.chaos
 def test_a_day_that_is_empty_stops_the_night_and_is_told_as_a_stopped_feed(
     server: BarServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

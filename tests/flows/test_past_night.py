@@ -38,6 +38,7 @@ def test_what_it_trains_neither_serves_nor_moves_the_alias() -> None:
     assert alias_version(night.tracking, 5) == "1"
 
 
+@pytest.mark.chaos
 def test_with_nobody_served_then_it_serves_itself_and_nobody_else() -> None:
     later = run_night(THIRD)
     earlier = run_night(MISSED)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from logical_state import differences, logical_state
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night
 
 from flows.replay import ReplayParameters, nights_to_replay
 from nightdesk.errors import BadDate, BadInput
@@ -26,6 +26,7 @@ from nightdesk.tables import DATE
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 
 
+@pytest.mark.proof
 def test_data_features_and_labels_of_a_day_are_equal_whatever_ran_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,8 +48,7 @@ def test_a_night_run_again_from_the_state_before_it_is_identical(
 ) -> None:
     *before, day = market_days(3)
     home = choose_home(monkeypatch, tmp_path / "home")
-    for earlier in before:
-        run_night(earlier)
+    begin_with(*before)
     shutil.copytree(home, tmp_path / "kept")
     run_night(day)
     first = logical_state(home)
@@ -76,7 +76,7 @@ def test_a_replay_from_a_to_c_equals_one_from_a_to_b_and_then_from_b_to_c(
 def test_a_replay_leaves_the_live_realm_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, live = market_days(3)
     home = choose_home(monkeypatch, tmp_path / "home")
-    run_night(live)
+    begin_with(live)
     before = logical_state(home)
     for day in (first, second):
         run_night(day, realm="replay")
@@ -93,7 +93,7 @@ def test_a_past_night_says_who_would_have_been_served_and_leaves_the_alias(
 ) -> None:
     past, *_, newest = market_days(6)
     home = choose_home(monkeypatch, tmp_path / "home")
-    run_night(newest)
+    begin_with(newest)
     alias = logical_state(home)["registry"]["aliases"]
     latest = (home / "published/live/latest.json").read_text()
     summary = run_night(past)

@@ -72,6 +72,7 @@ def features_of(engine: sa.Engine, realm: str) -> pl.DataFrame:
     return read_features(FeatureTable(**json.loads(result)), [DAY])
 
 
+@pytest.mark.proof
 def test_as_was_and_corrected_are_different_and_both_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge"]')
     home = choose_home(monkeypatch, tmp_path / "home")

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from logical_state import differences, logical_state
 from mlflow import MlflowClient
-from small_nights import choose_home, market_days, run_night, run_retrain, without_prefect
+from small_nights import begin_with, choose_home, market_days, run_night, run_retrain, without_prefect
 from test_same_state import KillAtEachPoint, Killed
 
 import flows.retrain
@@ -39,8 +39,7 @@ def planned(day: dt.date):
 
 def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> None:
     first, second, third = market_days(3)
-    run_night(first)
-    run_night(second)
+    begin_with(first, second)
     night = planned(second)
     (before,) = serving_on(night.engine, "live", second)
     with night.engine.connect() as connection:
@@ -72,23 +71,22 @@ def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> Non
 
 def test_what_the_night_of_that_date_trained_is_not_trained_again(home: Path) -> None:
     (day,) = market_days(1)
-    run_night(day)
+    begin_with(day)
     assert run_retrain(day) is None
     assert history(planned(day).engine, "live")["kind"].to_list() == ["night"]
 
 
 def test_a_second_retrain_of_the_same_data_is_not_run_again(home: Path) -> None:
-    first, second = market_days(2)
-    run_night(first)
-    run_night(second)
+    first, second, _ = market_days(3)
+    begin_with(first, second)
     once = run_retrain(second)
     assert run_retrain(second) == once
     assert history(planned(second).engine, "live")["kind"].to_list() == ["night", "night", "retrain"]
 
 
 def test_a_retrain_is_no_night(home: Path) -> None:
-    first, second = market_days(2)
-    run_night(first)
+    first, second, _ = market_days(3)
+    begin_with(first)
     run_retrain(second)
     assert done_summary(planned(second).engine, "live", second) is None
     summary = run_night(second)
@@ -125,8 +123,8 @@ def test_killed_at_every_point_in_turn_it_ends_in_the_same_state(
 def test_a_failed_one_is_entered_with_its_reason_and_leaves_the_published_alone(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = market_days(2)
-    run_night(first)
+    first, second, _ = market_days(3)
+    begin_with(first)
 
     def refuse(point: str) -> None:
         if point == "promote:begin":

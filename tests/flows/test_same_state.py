@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from logical_state import differences, logical_state
-from small_nights import choose_home, market_days, run_night
+from small_nights import begin_with, choose_home, market_days, run_night
 
 from nightdesk.faults import listening
 
@@ -53,19 +53,23 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     with pytest.MonkeyPatch.context() as patch:
         choose_home(patch, home)
         patch.setenv("NIGHTDESK_HORIZONS", "[1]")
-        for day in market_days(NIGHTS):
-            run_night(day, train="always")
+        begin_with(*market_days(NIGHTS), train="always")
     state = logical_state(home)
     assert len(state["rows"]["matured"]) > 0
     return state
 
 
+@pytest.mark.parametrize("peaceful", [NIGHTS - 1, pytest.param(0, marks=pytest.mark.chaos)])
 def test_a_night_killed_at_every_point_in_turn_ends_in_the_same_state(
-    undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    peaceful: int, undisturbed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The night that also scores what an earlier one forecast; behind `make chaos` each of the nights before it too."""
     home = choose_home(monkeypatch, tmp_path / "home")
     monkeypatch.setenv("NIGHTDESK_HORIZONS", "[1]")
-    killed = [_run_killing_at_each_point(day) for day in market_days(NIGHTS)]
+    days = market_days(NIGHTS)
+    if peaceful:
+        begin_with(*days[:peaceful], train="always")
+    killed = [_run_killing_at_each_point(day) for day in days[peaceful:]]
     for points in killed:
         assert {f"{stage}:{moment}" for stage in STAGES for moment in ("begin", "written", "entered")} <= set(points)
         assert {"model:logged", "model:recorded", "promote:intent", "promote:alias", "forecast:said"} <= set(points)

@@ -23,11 +23,11 @@ from test_same_state import Killed
 from nightdesk.faults import listening
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.operations.searches import fitted_at
+from nightdesk.operations.summaries import RetrainSummary
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
 from nightdesk.store.schema import stages
 from nightdesk.store.trials import all_trials
-from tasks.reporting import RetrainSummary
 
 CONTRARY = '''
 import time

@@ -39,6 +39,8 @@ def _quiet_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
+    """A home whose tracking store stands, for it takes seconds to make."""
+    fresh_tracking(tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -63,7 +65,8 @@ def registry(home: Path) -> Any:
     return client(tracking_of(Settings(home=home), "live"))
 
 
-def test_a_fresh_home_is_sound_and_no_check_is_silent(home: Path) -> None:
+def test_a_fresh_home_is_sound_and_no_check_is_silent(tmp_path: Path) -> None:
+    home = tmp_path / "fresh"
     checks = examined(home)
     assert unsound(checks) == {}
     assert all(check.finding for check in checks.values())
@@ -147,7 +150,8 @@ def test_a_home_that_cannot_be_written_is_found(home: Path, monkeypatch: pytest.
     assert "must be writable" in unsound(examined(home))["home folder"]
 
 
-def test_a_home_that_is_a_file_is_found_and_the_other_checks_still_run(home: Path) -> None:
+def test_a_home_that_is_a_file_is_found_and_the_other_checks_still_run(tmp_path: Path) -> None:
+    home = tmp_path / "file"
     home.write_text("not a folder")
     checks = examined(home)
     assert {"home folder", "store", "registry", "served models"} <= set(unsound(checks))
