@@ -45,10 +45,6 @@ def run(home: Path, budget: Budget, one: Task | None = None, hanging: Path | Non
 def test_a_crash_is_told_and_a_limit_ends_what_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Migrations that ran before in this process switch loggers off that they do not know.
-    for name in ("nightdesk", "nightdesk.tuning"):
-        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     caplog.set_level(logging.INFO, "nightdesk.tuning")
     desk = install(tmp_path / "desk", "fit raise fit hang", monkeypatch)
     found = run(tmp_path, Budget(9, 300.0), hanging=desk / "hanging")
