@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
+# A command imports two thousand files. Where this is set, each process compiles all of them, half a minute every time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help nightly native test check format bench peers qlib proof chaos clean
 
 help: ## list the targets

@@ -15,11 +15,12 @@ from tests.benchmarks import (
     install,
     machine,
     night,
+    record,
     scale,
     store,
     training,
 )
-from tests.benchmarks.page import Section, render, show
+from tests.benchmarks.page import Measured, render, show
 
 PAGE = machine.ROOT / "BENCHMARKS.md"
 PARTS = {
@@ -39,29 +40,28 @@ PARTS = {
 
 
 def main() -> None:
-    """Run the parts asked for; write the page where that is all of them, else print it."""
+    """Run the parts asked for, and write each into the page as it is done; on fewer symbols, only print them."""
     options = _options()
     parts = options.only or [name for name in PARTS if name != "install" or options.install]
-    where = machine.describe()
-    print(show(where), file=sys.stderr)
-    found: list[Section] = []
     for name in parts:
+        where = machine.describe()
         print(f"\nmeasuring {name} ...", file=sys.stderr, flush=True)
-        sections = PARTS[name](options.symbols)
-        print("\n\n".join(show(section) for section in sections), file=sys.stderr, flush=True)
-        found += sections
-    page = render(where, found, whole=options.symbols is None)
-    if options.only or options.symbols:
-        print(page)
-    else:
-        PAGE.write_text(page, encoding="utf-8")
-        print(f"\nwritten to {PAGE}", file=sys.stderr)
+        sections = tuple(PARTS[name](options.symbols))
+        print("\n\n".join(show(section) for section in sections), flush=True)
+        if options.symbols is None:
+            known = {**record.read(), name: Measured(where, sections)}
+            record.write({one: known[one] for one in PARTS if one in known})
+            PAGE.write_text(render(record.read()), encoding="utf-8")
+            print(f"\nwritten to {PAGE}", file=sys.stderr)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", type=_parts, metavar="PARTS", help=f"of {', '.join(PARTS)}, with commas: print, and write nothing"
+        "--only",
+        type=_parts,
+        metavar="PARTS",
+        help=f"of {', '.join(PARTS)}, with commas: the others stay in the page as they are",
     )
     parser.add_argument("--install", action="store_true", help="time an installation too (a new environment, minutes)")
     parser.add_argument(

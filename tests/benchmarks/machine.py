@@ -8,29 +8,44 @@ import platform
 import statistics
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.page import Section, seconds
-
 ROOT = Path(__file__).parents[2]
+WRITTEN = ("BENCHMARKS.md", "tests/benchmarks/measured.json")
+"""What measuring itself changes."""
+
 ADDITIONS, LOOPS = 5_000_000, 5
 
 
-def describe() -> Section:
-    """Cores, memory, processor, Python, calibration, date and commit."""
-    rows = (
-        ("processor", _processor()),
-        ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
-        ("memory", f"{psutil.virtual_memory().total / 2**30:.1f} GiB"),
-        ("load before the run", f"{os.getloadavg()[0]:.1f} over the last minute"),
-        ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
-        ("calibration", f"{seconds(calibration())} s for {ADDITIONS:,} additions in plain Python, median of {LOOPS}"),
-        ("date", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"),
-        ("commit", _commit()),
+@dataclass(frozen=True)
+class Machine:
+    """What a part was measured on: `calibration` in seconds, `load` over the minute before."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    system: str
+    calibration: float
+    load: float
+    date: str
+    commit: str
+
+
+def describe() -> Machine:
+    """This machine as it is now."""
+    return Machine(
+        _processor(),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        psutil.virtual_memory().total / 2**30,
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        calibration(),
+        os.getloadavg()[0],
+        f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
+        _commit(),
     )
-    return Section("Machine", "Everything below was measured here, in one run.", ("what", "value"), rows)
 
 
 def calibration() -> float:
@@ -56,7 +71,8 @@ def _processor() -> str:
 def _commit() -> str:
     try:
         commit = _git("rev-parse", "--short", "HEAD")
-        return f"{commit}, with changes not committed" if _git("status", "--porcelain") else commit
+        changes = _git("status", "--porcelain", "--", ".", *(f":!{name}" for name in WRITTEN))
+        return f"{commit}, with changes not committed" if changes else commit
     except (OSError, subprocess.CalledProcessError):
         return "unknown: not a git checkout"
 

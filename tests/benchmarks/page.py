@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.benchmarks.machine import ADDITIONS, LOOPS, Machine
 from tests.benchmarks.timing import Timing
 
 TITLE = "# Benchmarks"
 ABOUT = (
-    "Written by `make bench` (`python -m tests.benchmarks`), measured on the machine below. A median and a best of "
-    "3 runs that take turns with their peers; ratios hold across machines better than seconds do. Compare the "
-    "calibration before comparing seconds with another machine's, or with another hour of a shared one."
+    "Written by `make bench` (`python -m tests.benchmarks`), each part on the machine, at the time and of the commit "
+    "that the first table names. A median and a best of 3 runs that take turns with their peers; ratios hold across "
+    "machines better than seconds do. Compare the calibration before comparing seconds with another machine's, or with "
+    "another hour of a shared one."
+)
+MEASURED = (
+    f"Calibration is the seconds of {ADDITIONS:,} additions in plain Python, median of {LOOPS}; load is the mean over "
+    "the minute before."
 )
 
 
@@ -42,11 +48,32 @@ class Section:
     targets: tuple[Target, ...] = ()
 
 
-def render(machine: Section, sections: Sequence[Section], *, whole: bool) -> str:
-    """The page: the machine, the targets where the panel was `whole`, then every section."""
-    targets = [target for section in sections for target in section.targets] if whole else []
-    parts = [TITLE, ABOUT, show(machine), *([_targets(targets)] if targets else []), *(show(s) for s in sections)]
+@dataclass(frozen=True)
+class Measured:
+    """One run of a part, and what it ran on."""
+
+    machine: Machine
+    sections: tuple[Section, ...]
+
+
+def render(measured: Mapping[str, Measured]) -> str:
+    """The page: what was measured where, the targets, then every section."""
+    sections = [section for one in measured.values() for section in one.sections]
+    targets = [target for section in sections for target in section.targets]
+    parts = [TITLE, ABOUT, show(_machines(measured)), _targets(targets), *(show(section) for section in sections)]
     return "\n\n".join(parts) + "\n"
+
+
+def _machines(measured: Mapping[str, Measured]) -> Section:
+    rows = tuple(
+        (
+            *(name, one.date, one.commit, one.processor, f"{one.cores}", f"{one.memory_gib:.1f}", one.system),
+            *(seconds(one.calibration), f"{one.load:.1f}"),
+        )
+        for name, one in ((name, of.machine) for name, of in measured.items())
+    )
+    head = ("part", "date", "commit", "processor", "cores", "memory GiB", "system", "calibration s", "load")
+    return Section("Where and when", MEASURED, head, rows)
 
 
 def show(section: Section) -> str:
@@ -75,7 +102,7 @@ def times(one: Timing, against: Timing) -> str:
 
 def _targets(targets: Sequence[Target]) -> str:
     rows = tuple((t.what, _aim(t), _value(t.found, t.unit), t.verdict) for t in targets)
-    sentence = "Aims for a quiet machine of 2 cores, held against this run's medians."
+    sentence = "Aims for a quiet machine of 2 cores, held against medians."
     return show(Section("Targets", sentence, ("target", "aim", "found", "verdict"), rows))
 
 

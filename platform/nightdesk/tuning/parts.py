@@ -91,7 +91,7 @@ class Part:
         own, bins = family(self.task.recipe.family), self.folder / _BINS
         if isinstance(own, Binning) and bins.is_file():
             return own.fit_binned(bins, parameters, self.task.seed, 1)
-        if isinstance(own, Holding) and self.task.shares(own.held_by):
+        if isinstance(own, Holding) and _fits_as(own, "fit_held") and self.task.shares(own.held_by):
             if not self.held:
                 self.held.append(own.hold(self._training(), parameters))
             return own.fit_held(self.held[0], parameters, self.task.seed, 1)
@@ -116,7 +116,7 @@ def write_parts(folder: Path, task: Task, features: pl.DataFrame, labels: pl.Dat
     for fold, training in training_folds(features, labels, columns, plan):
         into = _part(folder, fold.number)
         into.mkdir(parents=True)
-        if isinstance(own, Binning) and task.shares(own.bins_by):
+        if isinstance(own, Binning) and _fits_as(own, "fit_binned") and task.shares(own.bins_by):
             own.bin(training, parameters, task.seed, 1, into / _BINS)
         else:
             for name in _TRAINING:
@@ -132,6 +132,13 @@ def write_parts(folder: Path, task: Task, features: pl.DataFrame, labels: pl.Dat
     plain = {"study": task.study, "horizon": task.horizon, "folds": task.folds, "seed": task.seed}
     whole_task = {**plain, "recipe": {**recipe, "parameters": task.recipe.parameters}, "space": task.space.plain()}
     write_json(folder / _TASK, whole_task)
+
+
+def _fits_as(own: object, shared: str) -> bool:
+    """Whether `fit` and `shared` are of one make: who only overrides `fit` of a family wants that, not what it shares."""
+    classes = type(own).__mro__
+    made = {name: next(place for place, one in enumerate(classes) if name in vars(one)) for name in ("fit", shared)}
+    return made[shared] <= made["fit"]
 
 
 def read_task(folder: Path) -> Task:
