@@ -211,7 +211,7 @@ def _of_parts(
     for part in parts:
         held = wanted if len(parts) == 1 else definitions_of(root, part)
         names = [name for name, content in left.items() if held.get(name) == content]
-        rows = pl.concat(_read_all([_file(root, part, day, name) for day, name in days])).select(SYMBOL, DATE, *names)
+        rows = _read_together([_file(root, part, day, name) for day, name in days]).select(SYMBOL, DATE, *names)
         found.append(rows)
         left = {name: content for name, content in left.items() if name not in names}
     whole = reduce(partial(pl.DataFrame.join, on=[SYMBOL, DATE], how="left", maintain_order="left"), found)
@@ -231,6 +231,13 @@ def _read_all(files: Sequence[str]) -> list[pl.DataFrame]:
     if any(in_bucket(file) for file in files):
         return read_frames(files)
     return [pl.read_parquet(file) for file in files]
+
+
+def _read_together(files: Sequence[str]) -> pl.DataFrame:
+    """Files of the same columns, one below the other; of a folder in one call, in half the time of many."""
+    if any(in_bucket(file) for file in files):
+        return pl.concat(read_frames(files))
+    return pl.read_parquet(list(files), glob=False, hive_partitioning=False)
 
 
 def _file(root: Path | str, part: str, day: dt.date, chain: str) -> str:

@@ -106,7 +106,7 @@ def _remove(url: str) -> None:
 
 def _write(url: str, frame: pl.DataFrame) -> None:
     body = io.BytesIO()
-    frame.write_parquet(body, compression="lz4")
+    frame.write_parquet(body, compression="lz4", statistics=False)
     bucket, key = _parts(url)
     with _errors_of(url):
         _client().put_object(Bucket=bucket, Key=key, Body=body.getvalue())

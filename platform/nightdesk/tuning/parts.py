@@ -135,7 +135,7 @@ def write_parts(folder: Path, task: Task, features: pl.DataFrame, labels: pl.Dat
 
 
 def _fits_as(own: object, shared: str) -> bool:
-    """Whether `fit` and `shared` are of one make: who only overrides `fit` of a family wants that, not what it shares."""
+    """Whether `fit` and `shared` are of one make: who overrides only `fit` of a family wants that one."""
     classes = type(own).__mro__
     made = {name: next(place for place, one in enumerate(classes) if name in vars(one)) for name in ("fit", shared)}
     return made[shared] <= made["fit"]
