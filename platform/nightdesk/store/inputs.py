@@ -42,6 +42,7 @@ from nightdesk.tables import (
     INGESTED_AT,
     KIND,
     KNOWN_AT,
+    MEASURES,
     MEMBERSHIP,
     OBSERVED,
     SYMBOL,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _VALUES = {
     schema.bars.name: ("open", "high", "low", "close", "volume"),
+    schema.session_measures.name: MEASURES,
     schema.membership.name: ("name", "sector"),
     schema.corporate_actions.name: ("value",),
     schema.fundamentals.name: ("value",),
