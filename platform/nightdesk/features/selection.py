@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,12 +114,12 @@ def _given(feature: Feature, bar_minutes: int | None) -> bool:
 
 
 def _check_given(
-    choice: Choice, by_group: Mapping[str, Sequence[str]], absent: Collection[str], bar_minutes: int | None
+    choice: Choice, by_group: Mapping[str, Sequence[str]], absent: Set[str], bar_minutes: int | None
 ) -> None:
     """Raise BadSetting where a group is wanted of which the bars give nothing, or a feature that they do not give."""
     bars = "daily" if bar_minutes is None else f"{bar_minutes} minutes long"
     cure = f"set bar_minutes of source files to the length of {'its' if bar_minutes is None else 'shorter'} bars"
-    empty = [group for group in choice.groups if by_group[group] and absent.issuperset(by_group[group])]
+    empty = [group for group in choice.groups if by_group[group] and absent >= set(by_group[group])]
     if empty:
         raise BadSetting(
             f"features.groups must name groups that the source's bars give, got {', '.join(empty)} of bars that are "
