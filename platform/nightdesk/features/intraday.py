@@ -101,8 +101,8 @@ def _volatilities(prefix: str, measure: str, bars: str) -> tuple[Indicator, ...]
     )
 
 
-def _returns(name: str, measure: str, meaning: str, source: str) -> tuple[Indicator, ...]:
-    """A part of the session's return: the day's, and its mean of 20 days."""
+def _returns(name: str, measure: str, meaning: str, source: str, habit: str = _PERIODICITY) -> tuple[Indicator, ...]:
+    """A part of the session's return: the day's, and its mean of 20 days, a `habit` of the symbol."""
     return (
         define(name, GROUP, (measure,), as_measured, 0, _FRACTION, meaning, source),
         define(
@@ -113,7 +113,7 @@ def _returns(name: str, measure: str, meaning: str, source: str) -> tuple[Indica
             19,
             _FRACTION,
             f"mean over 20 sessions of: {meaning}",
-            _PERIODICITY,
+            habit,
             {"window": 20},
         ),
     )
@@ -215,6 +215,7 @@ INDICATORS: Final[tuple[Indicator, ...]] = (
         "session_vwap_gap",
         VWAP_GAP,
         "close over the mean of the bars' typical prices weighted by volume, minus 1; 0 where nothing was traded",
+        _VWAP,
         _VWAP,
     ),
     *_volume_shares("first_bar_volume_share", FIRST_VOLUME_SHARE, "first"),
