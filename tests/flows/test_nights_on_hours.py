@@ -161,21 +161,24 @@ def test_a_faulty_hour_that_is_mended_is_known_from_its_arrival(tmp_path: Path) 
     assert panel_of(settings, EVE)[1].equals(eve)
 
 
-def test_a_night_killed_between_measures_and_bars_loads_both_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", ["load_session_measures", "load_bars"])
+def test_a_night_killed_beside_measures_or_bars_loads_both_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
     settings = settings_of(tmp_path)
     put(tmp_path / "bars", {"all.csv": as_csv(upto(EVE))})
+    panel_of(settings, EVE)
+    put(tmp_path / "bars", {"all.csv": as_csv(WHOLE)})
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.ingest, "load_bars", killed)
+        patch.setattr(tasks.ingest, before, killed)
         with pytest.raises(KeyboardInterrupt):
-            panel_of(settings, EVE)
-    night, again = panel_of(settings, EVE)
-    assert again.equals(measured(upto(EVE)))
+            panel_of(settings, NEXT)
+    night, again = panel_of(settings, NEXT)
+    assert again.equals(measured(WHOLE))
     assert versions(night) == again.height
 
 
