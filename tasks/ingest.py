@@ -169,12 +169,12 @@ def load(night: Night, checked: tuple[Checked, ...]) -> Ingested:
 
 
 def _loaded(night: Night, market: Source, checked: Checked) -> None:
-    arrival = night.arrival(market)
+    arrival, minutes = night.arrival(market), market.facts.bar_minutes
     load_membership(night.engine, checked.members.read(), arrival)
     load_actions(night.engine, checked.actions.read(), arrival)
-    if checked.measures is not None:
+    if checked.measures is not None and minutes is not None:
         # Before the bars, whose batch says up to which day was loaded: a night killed in between asks for both again.
-        load_session_measures(night.engine, checked.measures.read(), arrival)
+        load_session_measures(night.engine, checked.measures.read(), minutes, arrival)
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
     reach(f"loaded:{market.facts.name}")

@@ -192,6 +192,17 @@ def test_a_home_older_than_measures_takes_them_all_in_with_its_next_night(tmp_pa
     assert panel_of(settings, NEXT)[1].equals(measured(WHOLE))
 
 
+def test_bars_of_another_length_bring_measures_of_all_their_days(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, basis="rule")
+    put(tmp_path / "bars", {"all.csv": as_csv(upto(EVE))})
+    panel_of(settings, EVE)
+    hours = WHOLE.filter(PLACE % 2 == 0)
+    put(tmp_path / "bars", {"all.csv": as_csv(hours)})
+    settings.source.options["bar_minutes"] = 60
+    expected = session_measures(hours, "XNYS", 60)
+    assert panel_of(settings, NEXT)[1].select(*expected.columns).equals(expected)
+
+
 def test_a_market_of_daily_bars_beside_has_no_measures_and_one_of_minutes_has(tmp_path: Path) -> None:
     renamed = {"plain": "X", "minutes": "Y"}
     bars = {name: WHOLE.with_columns(pl.col(SYMBOL) + mark) for name, mark in renamed.items()}

@@ -22,6 +22,7 @@ def upgrade() -> None:
     sa.Column('source', _text(64), nullable=False),
     sa.Column('symbol', _text(64), nullable=False),
     sa.Column('date', sa.Date(), nullable=False),
+    sa.Column('bar_minutes', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('realized_variance', sa.Double(), nullable=True),
     sa.Column('downside_semivariance', sa.Double(), nullable=True),
     sa.Column('bipower_variation', sa.Double(), nullable=True),
@@ -37,7 +38,7 @@ def upgrade() -> None:
     sa.Column('known_at', _instant(), nullable=False),
     sa.Column('ingested_at', _instant(), nullable=False),
     sa.Column('basis', _text(8), nullable=False),
-    sa.PrimaryKeyConstraint('source', 'symbol', 'date', 'known_at'),
+    sa.PrimaryKeyConstraint('source', 'symbol', 'date', 'bar_minutes', 'known_at'),
     sqlite_with_rowid=False
     )
 

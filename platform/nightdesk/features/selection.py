@@ -10,13 +10,14 @@ from nightdesk.errors import BadSetting, UnknownName
 from nightdesk.features import DEFAULT, INDICATORS, registered
 from nightdesk.features.cross_section import METHODS, CrossSection
 from nightdesk.features.stages import Feature, TimeSeries, every_feature, time_series
+from nightdesk.sources.session_measures import HOUR
 from nightdesk.tables import HOUR_MEASURES, MEASURES
 
 NIGHTLY_GROUP: Final = "nightly"
 EVERYTHING: Final = "all"
 
-HOUR: Final = 60
-"""Minutes: bars must be shorter to be put together into hours (`sources.session_measures`)."""
+_OF_SESSIONS: Final = frozenset(MEASURES)
+_OF_HOURS: Final = frozenset(HOUR_MEASURES)
 
 NIGHTLY: Final = tuple(indicator.name for indicator in DEFAULT)
 """Group `nightly`: what a night builds unless settings say otherwise, together with all features of a user's own."""
@@ -108,9 +109,8 @@ def windows_of(feature: TimeSeries) -> frozenset[int]:
 
 
 def _given(feature: Feature, bar_minutes: int | None) -> bool:
-    if bar_minutes is None:
-        return not set(MEASURES) & set(feature.inputs)
-    return bar_minutes < HOUR or not set(HOUR_MEASURES) & set(feature.inputs)
+    lacking = _OF_SESSIONS if bar_minutes is None else _OF_HOURS if bar_minutes >= HOUR else frozenset[str]()
+    return lacking.isdisjoint(feature.inputs)
 
 
 def _check_given(

@@ -31,7 +31,7 @@ def panel_as_known(engine: sa.Engine, facts: SourceFacts, cutoff: dt.datetime, l
         bars = adjusted(bars, actions_as_known(engine, facts.name, cutoff, last), last)
     if facts.bar_minutes is None:
         return bars
-    measures = session_measures_as_known(engine, facts.name, cutoff, last)
+    measures = session_measures_as_known(engine, facts.name, facts.bar_minutes, cutoff, last)
     return bars.join(measures, on=[SYMBOL, DATE], how="left", maintain_order="left")
 
 

@@ -198,7 +198,7 @@ def end_of(day: str, days_after: int = 0) -> pl.Expr:
     return midnight + pl.duration(days=days_after + 1)
 
 
-def has_any(engine: sa.Engine, table: sa.Table, **equal: str) -> bool:
+def has_any(engine: sa.Engine, table: sa.Table, **equal: str | int) -> bool:
     """Whether `table` has a row of these values."""
     wanted = sa.select(sa.exists().where(*(table.c[name] == value for name, value in equal.items())))
     with engine.connect() as connection:

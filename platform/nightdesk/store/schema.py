@@ -94,6 +94,8 @@ session_measures = sa.Table(
     sa.Column("source", _NAME, primary_key=True),
     sa.Column(SYMBOL, _NAME, primary_key=True),
     sa.Column(DATE, sa.Date, primary_key=True),
+    # Of bars of another length measures are other numbers: they never stand in one window.
+    sa.Column("bar_minutes", sa.Integer, primary_key=True, autoincrement=False),
     *(sa.Column(measure, sa.Double) for measure in MEASURES),
     *_knowledge(),
     sqlite_with_rowid=False,
