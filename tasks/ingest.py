@@ -15,6 +15,7 @@ from nightdesk.operations.intake import (
     held_of,
     last_asked,
     last_expected,
+    measures_asked,
     named_file,
     notes_together,
     refuse_shared_symbols,
@@ -34,6 +35,7 @@ from nightdesk.store.inputs import (
     load_membership,
 )
 from nightdesk.store.refs import FrameRef, save_frame
+from nightdesk.store.session_measures import load_session_measures
 from nightdesk.tables import BARS, CORPORATE_ACTIONS, DATE
 from tasks.stage import nightly_task, stage
 
@@ -41,10 +43,18 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """A batch as its source gave it: bars, and what the shorter ones that they are made of say of their sessions."""
+
+    bars: FrameRef
+    measures: FrameRef | None
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """A batch after its checks: rows to load, rows to hold, corporate actions, members, and what was found.
 
-    None of it but the actions and members where nothing was new.
+    None of it but the actions and members where nothing was new; measures of sessions only where the source has them.
 
     Its content is its source and its end, not its rows: a batch that was loaded just before a kill comes back empty,
     and is the same batch.
@@ -55,6 +65,7 @@ class Checked:
     broken: FrameRef
     actions: FrameRef
     members: FrameRef
+    measures: FrameRef | None
     findings: tuple[Finding, ...]
 
 
@@ -74,7 +85,7 @@ class Ingested:
 
 
 @nightly_task("fetch")
-def fetch(night: Night) -> tuple[FrameRef, ...]:
+def fetch(night: Night) -> tuple[Fetched, ...]:
     """Fetch the bars that the store has not been offered yet, up to tonight, and what the source may have restated.
 
     A batch for each market, the lead's first.
@@ -83,22 +94,26 @@ def fetch(night: Night) -> tuple[FrameRef, ...]:
 
 
 @nightly_task("check")
-def check(night: Night, batches: tuple[FrameRef, ...]) -> tuple[Checked, ...]:
+def check(night: Night, batches: tuple[Fetched, ...]) -> tuple[Checked, ...]:
     """Check each batch; one past its thresholds stops the night here, with every finding at once."""
-    frames = [one.read() for one in batches]
-    markets = list(zip(night.markets, frames, strict=True))
-    checked = tuple(_checked(night, market, batch) for market, batch in markets)
-    refuse_shared_symbols(night, {market.facts.name: batch for market, batch in markets})
+    frames = [one.bars.read() for one in batches]
+    markets = list(zip(night.markets, batches, frames, strict=True))
+    checked = tuple(_checked(night, market, bars, fetched.measures) for market, fetched, bars in markets)
+    refuse_shared_symbols(night, {market.facts.name: bars for market, _, bars in markets})
     return checked
 
 
-def _fetched(night: Night, market: Source) -> FrameRef:
+def _fetched(night: Night, market: Source) -> Fetched:
     first, last = _asked_from(night, market), last_asked(night, market)
     bars = market.bars(first, last) if first is None or first <= last else pl.DataFrame(schema=BARS)
-    return save_frame(night.scratch, named_file(night, market, "batch"), bars)
+    measures = measures_asked(night, market, first, last)
+    return Fetched(
+        save_frame(night.scratch, named_file(night, market, "batch"), bars),
+        None if measures is None else save_frame(night.scratch, named_file(night, market, "measures"), measures),
+    )
 
 
-def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
+def _checked(night: Night, market: Source, bars: pl.DataFrame, measures: FrameRef | None) -> Checked:
     name, calendar, newest = market.facts.name, market.facts.calendar, night.newest_of(market)
     first = _asked_from(night, market)
     from_day, last = market.first_day() if first is None else first, last_expected(night, market, bars)
@@ -119,7 +134,7 @@ def _checked(night: Night, market: Source, bars: pl.DataFrame) -> Checked:
     told = save_frame(night.scratch, named_file(night, market, "actions"), actions)
     listed = save_frame(night.scratch, named_file(night, market, "members"), members)
     beside = (*rebase_notes(rebases), *(hour_notes(market, days[0], days[-1]) if days else ()))
-    return Checked(content_of(name, night.as_of), good, broken, told, listed, (*verdict.findings, *beside))
+    return Checked(content_of(name, night.as_of), good, broken, told, listed, measures, (*verdict.findings, *beside))
 
 
 def _asked_from(night: Night, market: Source) -> dt.date | None:
@@ -144,7 +159,7 @@ def _actions(market: Source, last: dt.date) -> pl.DataFrame:
 
 @stage("load")
 def load(night: Night, checked: tuple[Checked, ...]) -> Ingested:
-    """Load what was checked, each market's in one transaction; say what tonight's batches brought.
+    """Load what was checked, each market's bars in one transaction; say what tonight's batches brought.
 
     The lead's come last: where rows are known as observed, its own say from when on the night could decide.
     """
@@ -154,9 +169,12 @@ def load(night: Night, checked: tuple[Checked, ...]) -> Ingested:
 
 
 def _loaded(night: Night, market: Source, checked: Checked) -> None:
-    arrival = night.arrival(market)
+    arrival, minutes = night.arrival(market), market.facts.bar_minutes
     load_membership(night.engine, checked.members.read(), arrival)
     load_actions(night.engine, checked.actions.read(), arrival)
+    if checked.measures is not None and minutes is not None:
+        # Before the bars, whose batch says up to which day was loaded: a night killed in between asks for both again.
+        load_session_measures(night.engine, checked.measures.read(), minutes, arrival)
     if checked.good.rows + checked.broken.rows:
         load_bars(night.engine, checked.good.read(), checked.broken.read(), checked.findings, arrival)
     reach(f"loaded:{market.facts.name}")

@@ -64,6 +64,33 @@ INTRADAY_BARS: Final[Mapping[str, pl.DataType]] = {
 """Bars of hours or minutes inside their exchange's session: `date` is its trading day, `start` the instant at which the
 bar begins; `fault` says what makes it unusable, null for a sound one. Sorted by symbol and start."""
 
+REALIZED_VARIANCE: Final = "realized_variance"
+DOWNSIDE_SEMIVARIANCE: Final = "downside_semivariance"
+BIPOWER_VARIATION: Final = "bipower_variation"
+REALIZED_SKEWNESS: Final = "realized_skewness"
+FIRST_RETURN: Final = "first_return"
+LAST_RETURN: Final = "last_return"
+VWAP_GAP: Final = "vwap_gap"
+FIRST_VOLUME_SHARE: Final = "first_volume_share"
+LAST_VOLUME_SHARE: Final = "last_volume_share"
+HOUR_REALIZED_VARIANCE: Final = "hour_realized_variance"
+HOUR_FIRST_RETURN: Final = "hour_first_return"
+HOUR_LAST_RETURN: Final = "hour_last_return"
+HOUR_MEASURES: Final = (HOUR_REALIZED_VARIANCE, HOUR_FIRST_RETURN, HOUR_LAST_RETURN)
+MEASURES: Final = (
+    *(REALIZED_VARIANCE, DOWNSIDE_SEMIVARIANCE, BIPOWER_VARIATION, REALIZED_SKEWNESS, FIRST_RETURN, LAST_RETURN),
+    *(VWAP_GAP, FIRST_VOLUME_SHARE, LAST_VOLUME_SHARE, *HOUR_MEASURES),
+)
+
+SESSION_MEASURES: Final[Mapping[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    DATE: pl.Date(),
+    **{measure: pl.Float64() for measure in MEASURES},
+}
+"""What the bars of hours or minutes say of their session (`sources.session_measures` defines each), one row a symbol
+and trading day, sorted by both. All are fractions without a scale, which a split leaves as they are; null where a bar
+of the day is faulty. Those that begin with `hour_` are of hours counted from the open, null where bars are as long."""
+
 DECIDED: Final[Mapping[str, pl.DataType]] = {
     MARKET: pl.String(),
     DATE: pl.Date(),

@@ -16,6 +16,7 @@ import polars as pl
 
 from nightdesk.features import INDICATORS
 from nightdesk.features.matrix import feature_matrix, matrix_of
+from nightdesk.features.selection import Choice, choose
 from nightdesk.features.stages import time_series
 from tests.benchmarks.feature_peers import ROLLING, thirty_by_pandas
 from tests.benchmarks.features import apart
@@ -42,9 +43,9 @@ MLFORECAST_SCRIPT = ROOT / "tests" / "benchmarks" / "mlforecast_rolling.py"
 PEAK = """
 import resource, sys, polars as pl
 from nightdesk.features.matrix import matrix_of
-from nightdesk.features.stages import time_series
+from nightdesk.features.selection import Choice, choose
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-matrix_of(pl.read_parquet(sys.argv[1]), time_series().values())
+matrix_of(pl.read_parquet(sys.argv[1]), choose(Choice(("all",))))
 print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -52,11 +53,12 @@ print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def measure(symbols: int | None) -> list[Section]:
     """All families warm, the peers in the same rounds, and the memory of a process that does nothing else."""
     bars = sample(symbols).verdict.good
-    everything = f"all {len(time_series())} features"
+    of_daily_bars = [feature.name for feature in choose(Choice(("all",)))]
+    everything = f"all {len(of_daily_bars)} features"
     cases: dict[str, Sequence[str]] = {
         "Alpha158": ALPHA,
         f"{len(CANDLES)} candlestick patterns": CANDLES,
-        everything: list(time_series()),
+        everything: of_daily_bars,
         "30 rolling features": list(ROLLING),
     }
     for names in cases.values():

@@ -11,23 +11,27 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nightdesk.evaluation.audit_sessions import with_sessions
 from nightdesk.features import DEFAULT, registered
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.matrix import matrix_of
 from nightdesk.features.primitives import Runs, Values, lagged
-from nightdesk.tables import BARS, CLOSE, DATE, PRICES, SYMBOL, VOLUME
+from nightdesk.tables import BARS, CLOSE, DATE, MEASURES, PRICES, SYMBOL, VOLUME
 
 FIRST_DAY = dt.date(2015, 1, 1)
 EVERY = list(registered().values())
 
 
 def walk(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
-    """A random walk in ticks of a cent at a low price, five days of seven: equal moves and flat bars are common."""
+    """A random walk in ticks of a cent at a low price, five days of seven: equal moves and flat bars are common.
+
+    With measures of sessions of half-hours.
+    """
     random = np.random.default_rng(seed)
     close = np.round(12.0 * np.exp(np.cumsum(random.normal(0.0, 0.006, length))), 2)
     open_ = np.round(close * np.exp(random.normal(0.0, 0.004, length)), 2)
     ticks = random.integers(0, 6, (2, length)) / 100.0
-    return pl.DataFrame(
+    daily = pl.DataFrame(
         {
             SYMBOL: [symbol] * length,
             DATE: [FIRST_DAY + dt.timedelta(days=offset + day + day // 5 * 2) for day in range(length)],
@@ -39,6 +43,7 @@ def walk(symbol: str, length: int, seed: int, offset: int = 0) -> pl.DataFrame:
         },
         schema=BARS,
     )
+    return with_sessions(daily, seed)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,7 +121,7 @@ def wrongly_null(bars: pl.DataFrame, indicators: Sequence[Indicator]) -> list[st
 @pytest.mark.parametrize("indicator", EVERY, ids=list(registered()))
 def test_record_is_complete(indicator: Indicator) -> None:
     assert registered()[indicator.name] is indicator
-    assert set(indicator.inputs) <= set(BARS)
+    assert set(indicator.inputs) <= {*BARS, *MEASURES}
     assert indicator.look_back > indicator.warm_up >= 0
     assert (indicator.tolerance == 0.0) == (indicator.look_back == indicator.warm_up + 1)
     for words in (
@@ -194,7 +199,8 @@ def test_null_for_exactly_the_warm_up() -> None:
 def test_never_null_or_infinite_where_nothing_moves_or_trades() -> None:
     still = walk("AAA", 330, 5).with_columns([pl.lit(0.1).alias(price) for price in PRICES])
     untraded = walk("BBB", 330, 6).with_columns(pl.lit(0.0).alias(VOLUME))
-    assert wrongly_null(pl.concat([still.with_columns(pl.lit(0.0).alias(VOLUME)), untraded]), EVERY) == []
+    calm = pl.concat([still.with_columns(pl.lit(0.0).alias(VOLUME)), untraded]).select(*BARS)
+    assert wrongly_null(with_sessions(calm, 7), EVERY) == []
 
 
 def following_price_basis(bars: pl.DataFrame, indicators: Sequence[Indicator], factor: float) -> list[str]:
@@ -248,7 +254,7 @@ def test_symbols_do_not_touch_each_other(bars: pl.DataFrame, whole: pl.DataFrame
         assert differing(own, turned.filter(pl.col(SYMBOL) == names[symbol]), EVERY) == []
 
 
-@pytest.mark.parametrize("column", [*PRICES, VOLUME])
+@pytest.mark.parametrize("column", [*PRICES, VOLUME, *MEASURES])
 def test_null_input_nulls_only_what_holds_it(column: str, bars: pl.DataFrame, whole: pl.DataFrame) -> None:
     """Nulls on two neighbours amid AAA, its first bar, and CCC's last bar."""
     rows = pl.int_range(pl.len())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +16,13 @@ from nightdesk.evaluation.feature_audit import audit_features
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.primitives import Runs, Values, lagged
 from nightdesk.operations.audit import audit_module, audit_registered
-from nightdesk.tables import CLOSE
+from nightdesk.tables import CLOSE, MEASURES
 
 
 def test_no_registered_feature_looks_ahead() -> None:
     audited = audit_registered([])
     assert audited.leaks == ()
-    assert {"rsi_14", "week_return_4", "return_1_rank"} <= set(audited.features)
+    assert {"rsi_14", "week_return_4", "return_1_rank", "hour_variance_ratio_20"} <= set(audited.features)
 
 
 def tomorrow(runs: Runs, close: Values) -> Values:
@@ -59,6 +60,21 @@ def test_a_leak_is_named_with_how_far_and_how_much(compute: Callable[..., Values
     assert (leak.days <= 3) == (compute is one_day)
     assert leak.words.startswith("leaking looks ahead: ")
     assert f"at least {leak.ahead} bar" in leak.words
+
+
+def measured_tomorrow(runs: Runs, measure: Values) -> Values:
+    out = np.full(measure.size, np.nan)
+    for first, end in runs.tolist():
+        out[first : end - 1] = measure[first + 1 : end]
+        out[end - 1] = 0.0
+    return out
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_leak_of_tomorrows_session_is_named(measure: str) -> None:
+    planted = dataclasses.replace(leaking(measured_tomorrow), inputs=(measure,))
+    (leak,) = audit_features([planted])
+    assert (leak.trial, leak.ahead) == ("truncation", 1)
 
 
 def test_an_honest_feature_beside_a_leaking_one_is_not_accused() -> None:

@@ -70,7 +70,8 @@ def test_every_indicator_has_a_slow_reference() -> None:
     assert set(SLOW) == {indicator.name for indicator in DEFAULT}
     bars = [Bar(1.0, 1.0, 1.0, 1.0, 1.0)] * 300
     others = {name for reference in REFERENCES for name in reference.values(bars)}
-    elsewhere = {indicator.name for indicator in INDICATORS.values() if indicator.group in ("candlesticks", "dates")}
+    apart = ("candlesticks", "dates", "intraday")
+    elsewhere = {indicator.name for indicator in INDICATORS.values() if indicator.group in apart}
     assert set(SLOW) | others | elsewhere == set(INDICATORS)
 
 

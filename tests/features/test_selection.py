@@ -13,7 +13,7 @@ from nightdesk.features.matrix import version_of
 from nightdesk.features.selection import NIGHTLY, Choice, choose, groups
 from nightdesk.features.stages import every_feature, time_series
 from nightdesk.operations.features import chosen_features
-from nightdesk.settings import FeatureSettings, Settings, SourceSettings, TrainingSettings
+from nightdesk.settings import FeatureSettings, MarketSettings, Settings, SourceSettings, TrainingSettings
 
 PAGE = Path(__file__).parents[2] / "infra" / "features.md"
 
@@ -37,7 +37,7 @@ def test_every_feature_is_in_all_and_in_its_group() -> None:
 def test_groups_are_switched_on() -> None:
     found = names(groups=("volume", "bars"))
     assert found == [name for name, feature in registered().items() if feature.group in ("volume", "bars")]
-    assert names(groups=("all",)) == list(time_series())
+    assert [feature.name for feature in choose(Choice(groups=("all",)), bar_minutes=5)] == list(time_series())
 
 
 def test_windows_are_switched_on() -> None:
@@ -82,6 +82,51 @@ def test_what_baselines_and_recipes_need_must_be_chosen() -> None:
         chosen_features(fewer)
     unknown = Settings(training=TrainingSettings(recipes=("forest",)))
     assert chosen_features(unknown) == chosen_features(Settings())  # its own fit fails, and the night goes on
+
+
+HOURLY = Choice(groups=("bars", "intraday"))
+
+
+def test_features_of_sessions_are_built_where_bars_are_shorter_than_a_day() -> None:
+    ours = {name for name, feature in time_series().items() if feature.group == "intraday"}
+    of_hours = {name for name in ours if name.startswith("hour_")}
+    assert 0 < len(of_hours) < len(ours)
+    everything = Choice(groups=("all",), cross_sections=("rank",))
+    daily, of_minutes = ({one.name for one in choose(everything, bar_minutes=length)} for length in (None, 30))
+    assert of_minutes - daily == {*ours, *(f"{name}_rank" for name in ours)}
+    assert {one.name for one in choose(HOURLY, bar_minutes=59)} >= ours
+    assert {one.name for one in choose(HOURLY, bar_minutes=60)} & ours == ours - of_hours
+
+
+@pytest.mark.parametrize(
+    ("choice", "minutes", "message"),
+    [
+        (HOURLY, None, r"groups must name .* got intraday of bars that are daily: set bar_minutes .* leave the group"),
+        (Choice(add=("session_vwap_gap",)), None, r"add must name .* got session_vwap_gap of bars that are daily: set"),
+        (
+            Choice(add=("hour_first_return_rank", "first_bar_return")),
+            60,
+            r"add must name .* got hour_first_return_rank of bars that are 60 minutes long: set bar_minutes .* shorter",
+        ),
+    ],
+)
+def test_features_that_the_bars_do_not_give_are_refused(choice: Choice, minutes: int | None, message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        choose(choice, bar_minutes=minutes)
+
+
+def test_bars_of_every_market_must_give_them(tmp_path: Path) -> None:
+    options = {"folder": tmp_path, "bar_minutes": 30}
+    hours = SourceSettings(name="files", options=options)
+    wanted = FeatureSettings(groups=("nightly", "intraday"))
+    names_of = {one.name for one in chosen_features(Settings(features=wanted, source=hours))}
+    assert {"hour_variance_ratio_20", "realized_volatility_5"} <= names_of
+    minutes = MarketSettings(name="minutes", source="files", options={**options, "bar_minutes": 60})
+    fewer = {one.name for one in chosen_features(Settings(features=wanted, source=hours, markets=(minutes,)))}
+    assert names_of - fewer == {name for name in names_of if name.startswith("hour_")}
+    daily = MarketSettings(name="daily", source="synthetic")
+    with pytest.raises(BadSetting, match="got intraday of bars that are daily"):
+        chosen_features(Settings(features=wanted, source=hours, markets=(minutes, daily)))
 
 
 def test_on_bars_adjusted_later_only_scale_free_features_are_built() -> None:

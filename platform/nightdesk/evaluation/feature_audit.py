@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from nightdesk.evaluation.audit_market import market
+from nightdesk.evaluation.audit_sessions import with_sessions
 from nightdesk.features.cross_section import CrossSection
 from nightdesk.features.matrix import matrix_of
 from nightdesk.features.stages import Feature
@@ -192,7 +193,7 @@ def _foretelling(features: Sequence[Feature], seed: int) -> list[FeatureLeak]:
     if not features:
         return []
     here = market(seed, symbols=12, days=400)
-    bars = here.inputs.first_bars().select(*BARS)
+    bars = with_sessions(here.inputs.first_bars().select(*BARS), seed)
     made = matrix_of(bars, features).join(here.secret, on=[SYMBOL, DATE]).sort(SYMBOL, DATE)
     leaks = []
     for feature in features:
@@ -220,7 +221,10 @@ def _in_words(leak: FeatureLeak, ahead: int) -> FeatureLeak:
 
 
 def _walks(seed: int) -> pl.DataFrame:
-    """Three symbols in ticks: one plain, one with nulls and missing days, one flat, untraded and jumping."""
+    """Three symbols in ticks: one plain, one with nulls and missing days, one flat, untraded and jumping.
+
+    Each day has a session of half-hours, whose measures stand beside its bar.
+    """
     random = np.random.default_rng(seed)
     calendar = [_FIRST + dt.timedelta(days=number) for number in range(2 * _DAYS)]
     weekdays = [day for day in calendar if day.isoweekday() <= 5]
@@ -257,4 +261,4 @@ def _walks(seed: int) -> pl.DataFrame:
                 pl.when(hole).then(None).otherwise(pl.col(name)).alias(name) for name in (*PRICES, VOLUME)
             )
         parts.append(table)
-    return pl.concat(parts)
+    return with_sessions(pl.concat(parts), seed)

@@ -15,6 +15,7 @@ from nightdesk.features import (
     candles_one,
     candles_two,
     dates,
+    intraday,
     liquidity,
     momentum,
     oscillators,
@@ -41,6 +42,7 @@ FAMILIES: Final[tuple[tuple[Indicator, ...], ...]] = (
     candles_two.INDICATORS,
     candles_more.INDICATORS,
     alpha158.INDICATORS,
+    intraday.INDICATORS,
 )
 """What nightdesk has beside its default features, family by family."""
 

@@ -16,7 +16,9 @@ edit it by hand. How to choose among them: [operations/features.md](operations/f
 *Warm-up* is how many of a symbol's first bars have no value. *Look-back* is how many bars, the current one included,
 give the value that all history gives: exactly, or within *tolerance* where one is stated.
 
-The price basis changes those marked *not scale-free*: on prices adjusted later they are in no group.
+The price basis changes those marked *not scale-free*: on prices adjusted later they are in no group. Those of group
+`intraday` need a source whose bars are hours or minutes, and those of it that begin with `hour_` bars shorter than an
+hour: elsewhere they are in no group.
 """
 
 _CROSS_SECTIONS = """Each feature above can also be had relative to the members of its date: the members that the

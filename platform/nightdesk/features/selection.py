@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +10,14 @@ from nightdesk.errors import BadSetting, UnknownName
 from nightdesk.features import DEFAULT, INDICATORS, registered
 from nightdesk.features.cross_section import METHODS, CrossSection
 from nightdesk.features.stages import Feature, TimeSeries, every_feature, time_series
+from nightdesk.sources.session_measures import HOUR
+from nightdesk.tables import HOUR_MEASURES, MEASURES
 
 NIGHTLY_GROUP: Final = "nightly"
 EVERYTHING: Final = "all"
+
+_OF_SESSIONS: Final = frozenset(MEASURES)
+_OF_HOURS: Final = frozenset(HOUR_MEASURES)
 
 NIGHTLY: Final = tuple(indicator.name for indicator in DEFAULT)
 """Group `nightly`: what a night builds unless settings say otherwise, together with all features of a user's own."""
@@ -50,13 +55,15 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {group: tuple(names) for group, names in found.items()}
 
 
-def choose(choice: Choice, adjusted_later: bool = False) -> tuple[Feature, ...]:
+def choose(choice: Choice, adjusted_later: bool = False, bar_minutes: int | None = None) -> tuple[Feature, ...]:
     """Return the features that `choice` wants, in registry order, cross-sections last.
 
-    On bars `adjusted_later`, features that are not scale-free are in no group: a later split would show in them.
+    On bars `adjusted_later`, features that are not scale-free are in no group: a later split would show in them. Nor
+    are those of hours or minutes that bars made of ones of `bar_minutes` each do not give; None: they are daily as they
+    come.
 
     Raises UnknownName for a group, feature, window or method that there is not, naming known ones; BadSetting where
-    nothing is left, or where one is added that bars adjusted later forbid.
+    nothing is left, or where a group is wanted or a feature added that the bars forbid.
     """
     own, known, by_group = time_series(), every_feature(), groups()
     _check("features.groups", choice.groups, by_group)
@@ -70,8 +77,10 @@ def choose(choice: Choice, adjusted_later: bool = False) -> tuple[Feature, ...]:
             "features.add must name scale-free features where the source's prices are adjusted later, got "
             f"{', '.join(revealing)}: a split that nobody knew of would show in them; leave them out, or use raw bars"
         )
+    absent = {name for name, feature in known.items() if not _given(feature, bar_minutes)}
+    _check_given(choice, by_group, absent, bar_minutes)
     grouped = {name for group in choice.groups for name in by_group[group] if _fits(own[name], choice.windows)}
-    grouped -= forbidden
+    grouped -= forbidden | absent
     dropped = {name for one in choice.leave_out for name in by_group.get(one, (one,))}
     wanted = (grouped | set(choice.add)) - dropped
     relative = {
@@ -89,9 +98,38 @@ def choose(choice: Choice, adjusted_later: bool = False) -> tuple[Feature, ...]:
     return tuple(feature for name, feature in known.items() if name in wanted)
 
 
+def given_by(features: Iterable[Feature], bar_minutes: int | None) -> list[Feature]:
+    """Those of `features` that bars made of ones of `bar_minutes` give; None: bars that are daily as they come."""
+    return [feature for feature in features if _given(feature, bar_minutes)]
+
+
 def windows_of(feature: TimeSeries) -> frozenset[int]:
     """The whole-number parameters of a feature: the lengths of its windows, in bars."""
     return frozenset(value for value in feature.parameters.values() if isinstance(value, int))
+
+
+def _given(feature: Feature, bar_minutes: int | None) -> bool:
+    lacking = _OF_SESSIONS if bar_minutes is None else _OF_HOURS if bar_minutes >= HOUR else frozenset[str]()
+    return lacking.isdisjoint(feature.inputs)
+
+
+def _check_given(
+    choice: Choice, by_group: Mapping[str, Sequence[str]], absent: Set[str], bar_minutes: int | None
+) -> None:
+    """Raise BadSetting where a group is wanted of which the bars give nothing, or a feature that they do not give."""
+    bars = "daily" if bar_minutes is None else f"{bar_minutes} minutes long"
+    cure = f"set bar_minutes of source files to the length of {'its' if bar_minutes is None else 'shorter'} bars"
+    empty = [group for group in choice.groups if by_group[group] and absent >= set(by_group[group])]
+    if empty:
+        raise BadSetting(
+            f"features.groups must name groups that the source's bars give, got {', '.join(empty)} of bars that are "
+            f"{bars}: {cure}, or leave the group out"
+        )
+    if lacking := [name for name in choice.add if name in absent]:
+        raise BadSetting(
+            f"features.add must name features that the source's bars give, got {', '.join(lacking)} of bars that are "
+            f"{bars}: {cure}, or leave them out"
+        )
 
 
 def _fits(feature: TimeSeries, windows: Sequence[int]) -> bool:

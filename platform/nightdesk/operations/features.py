@@ -14,23 +14,33 @@ from nightdesk.models.recipe import Recipe
 from nightdesk.operations.markets import open_markets
 from nightdesk.operations.recipes import known_recipe
 from nightdesk.settings import Settings
+from nightdesk.sources import SourceFacts
 
 
 def chosen_features(settings: Settings) -> tuple[Feature, ...]:
     """Return the features that `features.*` choose, in registry order; where a market's prices are adjusted later,
-    those alone that such prices do not distort.
+    those alone that such prices do not distort, and those of hours or minutes alone that every market's bars give.
 
-    Raises UnknownName for a name that no feature or group has; BadSetting where nothing is left, or where a baseline
-    or a recipe of `training.recipes` needs a feature that is not chosen. A recipe that is not known is not judged here:
+    Raises UnknownName for a name that no feature or group has; BadSetting where nothing is left, where the bars do not
+    give what is asked for by name, or where a baseline or a recipe of `training.recipes` needs a feature that is not
+    chosen. A recipe that is not known is not judged here:
     its fit fails alone, and is told, and the night goes on with the others.
     """
     wanted = settings.features
     choice = Choice(wanted.groups, wanted.windows, wanted.add, wanted.leave_out, wanted.cross_sections)
-    later = any(source.facts.price_basis == "adjusted_later" for source in open_markets(settings))
-    chosen = choose(choice, later)
+    facts = [source.facts for source in open_markets(settings)]
+    later = any(one.price_basis == "adjusted_later" for one in facts)
+    chosen = choose(choice, later, bars_of_all(facts))
     for fitted in (LINEAR, *_known(settings)):
         check_features(fitted, chosen)
     return chosen
+
+
+def bars_of_all(markets: Iterable[SourceFacts]) -> int | None:
+    """The longest bars of `markets` that daily ones are made of, in minutes; None where those of one are daily."""
+    lengths = [one.bar_minutes for one in markets]
+    made = [length for length in lengths if length is not None]
+    return max(made) if len(made) == len(lengths) else None
 
 
 def check_features(recipe: Recipe, chosen: Iterable[Feature]) -> None:

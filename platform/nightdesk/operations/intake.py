@@ -13,7 +13,10 @@ from nightdesk.errors import DataRefused
 from nightdesk.operations.markets import newest_known
 from nightdesk.operations.night import Night
 from nightdesk.sources import Source
+from nightdesk.sources.session_measures import session_measures
+from nightdesk.sources.source import IntradaySource
 from nightdesk.store.inputs import Batch, batch_ending, last_loaded, quarantined, symbols_of
+from nightdesk.store.session_measures import has_session_measures
 from nightdesk.tables import DATE, SYMBOL
 
 _LISTED = 5
@@ -49,6 +52,21 @@ def last_expected(night: Night, market: Source, batch: pl.DataFrame) -> dt.date 
         return newest
     reached: dt.date | None = batch.get_column(DATE).max()  # type: ignore[assignment]
     return None if reached is None else min(newest, reached)
+
+
+def measures_asked(night: Night, market: Source, first: dt.date | None, last: dt.date) -> pl.DataFrame | None:
+    """Measures of the sessions from `first` (None: the oldest) to `last` (`tables.SESSION_MEASURES`).
+
+    Of all up to `last` where the store has none of bars of their length: daily bars were loaded before there were
+    measures, or are made of others now. None where the bars of `market` are daily as they come, or nothing is asked.
+    """
+    facts = market.facts
+    if facts.bar_minutes is None or not isinstance(market, IntradaySource):
+        return None
+    since = first if has_session_measures(night.engine, facts.name, facts.bar_minutes) else None
+    if since is not None and since > last:
+        return None
+    return session_measures(market.intraday(since, last), facts.calendar, facts.bar_minutes)
 
 
 def leads(night: Night, market: Source) -> bool:

@@ -16,20 +16,21 @@ from nightdesk.operations.markets import decisions
 from nightdesk.operations.night import Night
 from nightdesk.sources import Source
 from nightdesk.store.adjusted import panel_as_known
-from nightdesk.tables import BAR_DATE, CLOSE, CURRENCY, DATE, HORIZON, MARKET, SYMBOL
+from nightdesk.tables import BAR_DATE, BARS, CLOSE, CURRENCY, DATE, HORIZON, MARKET, SYMBOL
 
 
 def panel_of(night: Night) -> pl.DataFrame:
     """All bars known at tonight's cut-off, raw ones adjusted: `tables.BARS`, sorted by symbol and date.
 
-    Of several markets each up to its own newest day that tonight may know, with a column market.
+    With `tables.MEASURES` where a market's bars are made of shorter ones, null of others. Of several markets each up to
+    its own newest day that tonight may know, with a column market.
     """
     sources = night.markets
     parts = [panel_as_known(night.engine, one.facts, night.cutoff, night.newest_of(one)) for one in sources]
     if len(parts) == 1:
         return parts[0]
     named = [bars.with_columns(pl.lit(one.facts.name).alias(MARKET)) for one, bars in zip(sources, parts, strict=True)]
-    return pl.concat(named).sort(SYMBOL, DATE)
+    return pl.concat(named, how="diagonal").sort(SYMBOL, DATE)
 
 
 def first_day(night: Night, bars: pl.DataFrame) -> dt.date:
@@ -40,9 +41,8 @@ def first_day(night: Night, bars: pl.DataFrame) -> dt.date:
 
 def bars_of(market: Source, bars: pl.DataFrame) -> pl.DataFrame:
     """The bars (`tables.BARS`) of `market` in the panel `bars`: all, where that is of one market."""
-    if MARKET not in bars.columns:
-        return bars
-    return bars.filter(pl.col(MARKET) == market.facts.name).drop(MARKET)
+    own = bars if MARKET not in bars.columns else bars.filter(pl.col(MARKET) == market.facts.name)
+    return own.select(*BARS)
 
 
 def decided_by(night: Night, bars: pl.DataFrame) -> pl.DataFrame | None:

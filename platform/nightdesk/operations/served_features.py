@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from nightdesk.errors import ModelBroken
+from nightdesk.features.selection import given_by
 from nightdesk.features.stages import Feature, every_feature
+from nightdesk.operations.features import bars_of_all
 from nightdesk.operations.night import Night
 from nightdesk.promotion.reign import reign_of
 from nightdesk.store.decisions import Move, moves_up_to, newest_walk_forward, serving_on
@@ -17,7 +19,7 @@ from nightdesk.tables import HORIZON
 
 def features_to_build(night: Night) -> tuple[Feature, ...]:
     """The chosen features, and those that a model which speaks tonight was fitted on, defined as they were then."""
-    known, chosen = every_feature(), night.chosen
+    known, chosen = _known(night), night.chosen
     wanted = {feature.name for feature in chosen}
     for needs in (*_needs(night, _speaking(night)), *_needs(night, _former(night))):
         wanted |= {name for name, content in needs.items() if name in known and known[name].content == content}
@@ -25,8 +27,11 @@ def features_to_build(night: Night) -> tuple[Feature, ...]:
 
 
 def outdated_features(night: Night) -> list[str]:
-    """Features that models which speak tonight were fitted on, and which this code defines otherwise or not at all."""
-    known = every_feature()
+    """Features that models which speak tonight were fitted on, and which this code defines otherwise or not at all.
+
+    So are those of hours or minutes where the bars have become daily ones.
+    """
+    known = _known(night)
     return sorted(
         {
             name
@@ -49,6 +54,12 @@ def check_needs(night: Night, table: FeatureTable, model: str, content: str) -> 
             f"{model} must be given its features as they were defined when it was fitted, got {', '.join(other[:4])} "
             f"otherwise ({len(other)} of {len(needs)}): train again (nightdesk nightly --train always)"
         )
+
+
+def _known(night: Night) -> dict[str, Feature]:
+    """Every feature that the bars of all markets give, by name."""
+    minutes = bars_of_all(market.facts for market in night.markets)
+    return {feature.name: feature for feature in given_by(every_feature().values(), minutes)}
 
 
 def _speaking(night: Night) -> set[str]:

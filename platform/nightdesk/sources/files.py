@@ -108,8 +108,8 @@ class FilesSource:
     def intraday(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
         """The bars of which the daily ones of these days are made: `tables.INTRADAY_BARS`, or no rows.
 
-        They are read from the files and not stored: what the store keeps as versions are the daily bars. Raises
-        SourceBroken.
+        They are read from the files and not stored: what the store keeps as versions are the daily bars, and what
+        these say of each session (`session_measures`). Raises SourceBroken.
         """
         if self.options.bar_minutes is None:
             return pl.DataFrame(schema=INTRADAY_BARS)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from nightdesk.sources.source import Source, SourceFacts
+from nightdesk.sources.source import IntradaySource, Source, SourceFacts
+from nightdesk.tables import INTRADAY_BARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Renamed:
     def bars(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
         """As the source's."""
         return self.source.bars(first, last)
+
+    def intraday(self, first: dt.date | None, last: dt.date) -> pl.DataFrame:
+        """As the source's; no rows where its bars are daily."""
+        if isinstance(self.source, IntradaySource):
+            return self.source.intraday(first, last)
+        return pl.DataFrame(schema=INTRADAY_BARS)
 
     def membership(self, last: dt.date) -> pl.DataFrame:
         """As the source's."""

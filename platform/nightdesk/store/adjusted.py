@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from nightdesk.errors import DataRefused
 from nightdesk.sources.source import SourceFacts
 from nightdesk.store.inputs import actions_as_known, bars_as_known
+from nightdesk.store.session_measures import session_measures_as_known
 from nightdesk.tables import CLOSE, DATE, DIVIDEND, EX_DATE, KIND, PRICES, SPLIT, SYMBOL, VALUE, VOLUME
 
 _SHARES: Final = "__shares__"
@@ -22,12 +23,16 @@ def panel_as_known(engine: sa.Engine, facts: SourceFacts, cutoff: dt.datetime, l
 
     Raw bars are adjusted for the splits known then, with an ex-date up to `last`; those of another price basis come as
     they are, for their source has adjusted them, in the basis that it had come to by `last`. Columns as tables.BARS,
-    sorted by symbol and date.
+    and where the source makes its bars of shorter ones, tables.MEASURES of the same day, known by then too and null
+    where there are none; sorted by symbol and date.
     """
     bars = bars_as_known(engine, facts.name, cutoff, last=last, rebased_until=last)
-    if facts.price_basis != "raw":
+    if facts.price_basis == "raw":
+        bars = adjusted(bars, actions_as_known(engine, facts.name, cutoff, last), last)
+    if facts.bar_minutes is None:
         return bars
-    return adjusted(bars, actions_as_known(engine, facts.name, cutoff, last), last)
+    measures = session_measures_as_known(engine, facts.name, facts.bar_minutes, cutoff, last)
+    return bars.join(measures, on=[SYMBOL, DATE], how="left", maintain_order="left")
 
 
 def adjusted(bars: pl.DataFrame, actions: pl.DataFrame, until: dt.date, *, dividends: bool = False) -> pl.DataFrame:

@@ -42,6 +42,7 @@ from nightdesk.tables import (
     INGESTED_AT,
     KIND,
     KNOWN_AT,
+    MEASURES,
     MEMBERSHIP,
     OBSERVED,
     SYMBOL,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _VALUES = {
     schema.bars.name: ("open", "high", "low", "close", "volume"),
+    schema.session_measures.name: MEASURES,
     schema.membership.name: ("name", "sector"),
     schema.corporate_actions.name: ("value",),
     schema.fundamentals.name: ("value",),
@@ -196,7 +198,7 @@ def end_of(day: str, days_after: int = 0) -> pl.Expr:
     return midnight + pl.duration(days=days_after + 1)
 
 
-def has_any(engine: sa.Engine, table: sa.Table, **equal: str) -> bool:
+def has_any(engine: sa.Engine, table: sa.Table, **equal: str | int) -> bool:
     """Whether `table` has a row of these values."""
     wanted = sa.select(sa.exists().where(*(table.c[name] == value for name, value in equal.items())))
     with engine.connect() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nightdesk.tables import BASIS, DATE, INGESTED_AT, KNOWN_AT, SYMBOL
+from nightdesk.tables import BASIS, DATE, INGESTED_AT, KNOWN_AT, MEASURES, SYMBOL
 
 metadata = sa.MetaData()
 
@@ -84,6 +84,20 @@ bars = sa.Table(
     *_knowledge(),
     # How many rebases of its symbol its values have seen (store/rebasing.py).
     sa.Column("rebased", sa.Integer, nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+)
+
+# Of sources whose bars are shorter than a day: what these say of their session, beside the daily bar made of them.
+session_measures = sa.Table(
+    "session_measures",
+    metadata,
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column(SYMBOL, _NAME, primary_key=True),
+    sa.Column(DATE, sa.Date, primary_key=True),
+    # Of bars of another length measures are other numbers: they never stand in one window.
+    sa.Column("bar_minutes", sa.Integer, primary_key=True, autoincrement=False),
+    *(sa.Column(measure, sa.Double) for measure in MEASURES),
+    *_knowledge(),
     sqlite_with_rowid=False,
 )
 
