@@ -12,7 +12,7 @@ import pytest
 import talib
 
 from nightdesk.errors import BadInput
-from nightdesk.features import INDICATORS, momentum, registered
+from nightdesk.features import INDICATORS, kernels, momentum, registered, ta_lib
 from nightdesk.features.definition import code_content, described_once
 
 CODE = """
@@ -113,6 +113,13 @@ def test_ta_libs_version_counts_where_it_is_used_and_nowhere_else(monkeypatch: p
     monkeypatch.setattr(talib, "__ta_version__", b"9.9.9")
     assert INDICATORS["rsi_14"].content != rsi
     assert INDICATORS["return_1"].content == gap
+
+
+def test_where_the_code_lies_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: one.content for name, one in INDICATORS.items()}
+    for module in (ta_lib, talib, kernels):
+        monkeypatch.setattr(module, "__file__", f"/elsewhere{module.__file__}")
+    assert {name: one.content for name, one in INDICATORS.items()} == before
 
 
 def test_a_primitive_counts_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

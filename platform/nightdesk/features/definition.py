@@ -123,7 +123,8 @@ def _value(one: Any) -> tuple[str, list[Any]]:
 
 def _reached(function: FunctionType) -> Iterator[Any]:
     """Globals, closed-over values and defaults that a function names; of modules of our own, what it takes of them."""
-    names = list(_names(function.__code__))
+    # Names of Python's own, as `__file__`, say where a module lies, which is no part of what is computed.
+    names = [name for name in _names(function.__code__) if not (name.startswith("__") and name.endswith("__"))]
     for name in names:
         if name not in function.__globals__:
             continue
