@@ -57,6 +57,15 @@ def test_equals_scikit_learns_imputer_scaler_and_ridge(training: Training, alpha
     assert made.contributions(unseen).sum(axis=1) == pytest.approx(expected, rel=1e-8, abs=1e-10)
 
 
+def test_without_a_penalty_features_that_say_the_same_share_the_weight(training: Training) -> None:
+    known = training.features[:, :2]
+    doubled = Training(np.column_stack([known, known[:, 0], 2.0 * known[:, 0]]), training.target, training.weight)
+    twice = RidgeFamily().fit(doubled, {"alpha": 0.0}, 0, 1)
+    once = RidgeFamily().fit(Training(known, training.target, training.weight), {"alpha": 0.0}, 0, 1)
+    assert twice.coefficients[[0, 2, 3]] == pytest.approx(np.full(3, once.coefficients[0] / 3), rel=1e-6)
+    assert twice.predict(doubled.features) == pytest.approx(once.predict(known), rel=1e-6, abs=1e-9)
+
+
 def test_what_trials_share_gives_the_same_model_as_a_fit(training: Training) -> None:
     own = RidgeFamily()
     held = own.hold(training, {"alpha": 3.0})

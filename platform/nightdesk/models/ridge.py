@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from scipy.linalg import solve
+from scipy.linalg import eigh
 
 from nightdesk.models.recipe import Matrix, Training, Vector
 
@@ -65,15 +65,17 @@ class FittedRidge:
 class Moments:
     """All that ridge asks of its rows, whatever the penalty.
 
-    `products` are weighted sums of the standardised features' products about their weighted means `centres`, shape
-    (columns, columns); `with_target` those with the target about its weighted mean `target`.
+    The weighted sums of the standardised features' products about their weighted means `centres` have the eigenvalues
+    `spread` along `axes`, shape (columns, columns); `with_target` are those with the target about its weighted mean
+    `target`, along the same axes.
     """
 
     medians: Vector
     means: Vector
     scales: Vector
     centres: Vector
-    products: Vector
+    axes: Vector
+    spread: Vector
     with_target: Vector
     target: float
     rows: int
@@ -109,16 +111,21 @@ class RidgeFamily:
             sums += block @ root[rows]
             with_target += block @ (root[rows] * (training.target[rows] - target))
         centres = sums / weight.sum()
-        products -= np.outer(sums, centres)
-        return Moments(medians, means, scales, centres, products, with_target, target, len(features))
+        spread, axes = eigh(products - np.outer(sums, centres))
+        return Moments(
+            medians, means, scales, centres, axes, spread.clip(0.0), axes.T @ with_target, target, len(features)
+        )
 
     def fit_held(
         self, rows: Moments, parameters: Mapping[str, float | int | str], seed: int, threads: int
     ) -> FittedRidge:
-        """Solve for the coefficients with the penalty `alpha`."""
+        """Solve for the coefficients with the penalty `alpha`; without one, the shortest of those that fit best."""
         del seed, threads  # the solution is exact and needs neither
-        penalty = float(parameters["alpha"]) * rows.rows
-        coefficients = solve(rows.products + penalty * np.eye(len(rows.centres)), rows.with_target, assume_a="pos")
+        penalised = rows.spread + float(parameters["alpha"]) * rows.rows
+        # Along an axis without spread nothing is known: features that say the same, or never change.
+        known = penalised > penalised.max() * len(penalised) * np.finfo(np.float64).eps
+        along = np.divide(rows.with_target, penalised, out=np.zeros_like(penalised), where=known)
+        coefficients = rows.axes @ along
         intercept = float(rows.target - rows.centres @ coefficients)
         return FittedRidge(rows.medians, rows.means, rows.scales, coefficients, intercept)
 
