@@ -42,8 +42,8 @@ format: $(VENV)/.installed ## put the code into shape
 	@$(RUN)/ruff format .
 	@$(RUN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (half an hour; keep the machine quiet)
-	@$(RUN)/python -m tests.benchmarks --install
+bench: $(VENV)/.installed ## measure on this machine and write BENCHMARKS.md (an hour and a half; keep the machine quiet)
+	@$(RUN)/python -m tests.benchmarks --install --write
 
 # They want other versions than nightdesk: each has an environment of its own, and make bench finds it there.
 peers: ## fetch pyqlib and mlforecast, which make bench measures beside nightdesk (two to ten minutes)

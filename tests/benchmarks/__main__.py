@@ -1,4 +1,4 @@
-"""Measures nightdesk on this machine and writes BENCHMARKS.md; `make bench` runs it."""
+"""Measures nightdesk on this machine; with --write, into BENCHMARKS.md, as `make bench` does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Run the parts asked for, and write each into the page as it is done; on fewer symbols, only print them."""
+    """Run the parts asked for and print each as it is done; where that is wished, write it into the page as well."""
     options = _options()
     parts = options.only or [name for name in PARTS if name != "install" or options.install]
     for name in parts:
@@ -48,7 +48,7 @@ def main() -> None:
         print(f"\nmeasuring {name} ...", file=sys.stderr, flush=True)
         sections = tuple(PARTS[name](options.symbols))
         print("\n\n".join(show(section) for section in sections), flush=True)
-        if options.symbols is None:
+        if options.write:
             known = {**record.read(), name: Measured(where, sections)}
             record.write({one: known[one] for one in PARTS if one in known})
             PAGE.write_text(render(record.read()), encoding="utf-8")
@@ -57,17 +57,18 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument(
-        "--only",
-        type=_parts,
-        metavar="PARTS",
-        help=f"of {', '.join(PARTS)}, with commas: the others stay in the page as they are",
-    )
+    parser.add_argument("--only", type=_parts, metavar="PARTS", help=f"of {', '.join(PARTS)}, with commas")
     parser.add_argument("--install", action="store_true", help="time an installation too (a new environment, minutes)")
+    parser.add_argument("--symbols", type=int, metavar="N", help="the first N symbols alone, for a quick try")
     parser.add_argument(
-        "--symbols", type=int, metavar="N", help="the first N symbols alone, for a quick try: print, and write nothing"
+        "--write",
+        action="store_true",
+        help="write what is measured into BENCHMARKS.md; other parts stay in it as they are",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.write and options.symbols:
+        parser.error("--write is for the whole panel, got --symbols: leave one of them out")
+    return options
 
 
 def _parts(text: str) -> list[str]:
