@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from nightdesk.features.matrix import matrix_of
 from nightdesk.features.selection import NIGHTLY_GROUP, Choice, choose
 from nightdesk.sessions import trading_days_before
 from nightdesk.tables import DATE, SYMBOL
-from tests.benchmarks.machine import ROOT
+from tests.benchmarks.machine import ROOT, peak_memory
 from tests.benchmarks.page import Section, Target, seconds
 from tests.benchmarks.sample import sample
 from tests.benchmarks.timing import Case, interleaved
@@ -33,7 +32,7 @@ CHOICES = {
     "own": Choice(groups=("all",), leave_out=("alpha158",)),
     "all": Choice(groups=("all",)),
 }
-GIB = 2**20  # in units of ru_maxrss
+GIB = 2**30
 
 
 def measure(symbols: int | None) -> list[Section]:
@@ -91,8 +90,7 @@ def _computed(name: str, times: int, folder: Path) -> dict[str, float]:
     taken = time.perf_counter() - began
     if held != bars.height:
         raise SystemExit(f"{held} rows came of {bars.height} bars")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": taken, "peak": peak, "features": len(features)}
+    return {"seconds": taken, "peak": peak_memory(), "features": len(features)}
 
 
 def _increment(bars: pl.DataFrame) -> Section:

@@ -41,12 +41,13 @@ BESIDE_QLIB, BESIDE_MLFORECAST = "Alpha158, beside pyqlib", "30 rolling features
 QLIB_SCRIPT = ROOT / "tests" / "features" / "qlib_alpha158.py"
 MLFORECAST_SCRIPT = ROOT / "tests" / "benchmarks" / "mlforecast_rolling.py"
 PEAK = """
-import resource, sys, polars as pl
+import sys, polars as pl
 from nightdesk.features.matrix import matrix_of
 from nightdesk.features.selection import Choice, choose
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tests.benchmarks.machine import peak_memory
+before = peak_memory()
 matrix_of(pl.read_parquet(sys.argv[1]), choose(Choice(("all",))))
-print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(before, peak_memory())
 """
 
 
@@ -111,8 +112,8 @@ def _memory(bars: pl.DataFrame, folder: Path) -> tuple[float, float]:
     """Peak megabytes of a fresh process before and after it has built all features."""
     bars.write_parquet(folder / "bars.parquet")
     command = [sys.executable, "-c", PEAK, str(folder / "bars.parquet")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    before, after = (int(word) / 1e3 for word in done.stdout.split())
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = (int(word) / 1e6 for word in done.stdout.split())
     return before, after
 
 

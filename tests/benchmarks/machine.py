@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import resource
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,18 @@ def describe() -> Machine:
 def calibration() -> float:
     """Median seconds of a fixed loop in plain Python."""
     return statistics.median(_additions() for _ in range(LOOPS))
+
+
+def peak_memory() -> int:
+    """The most bytes that this process itself held at once.
+
+    Where the system tells of it: what getrusage gives counts what the parent held when it was forked.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    told = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return told[0] if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _additions() -> float:

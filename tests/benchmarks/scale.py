@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from nightdesk.sources import open_source
 from nightdesk.store.database import open_store
 from nightdesk.store.inputs import Arrival, bars_as_known, load_bars
 from nightdesk.tables import SYMBOL
-from tests.benchmarks.machine import ROOT
+from tests.benchmarks.machine import ROOT, peak_memory
 from tests.benchmarks.page import Section, Target, seconds
 from tests.benchmarks.sample import LATER
 
@@ -86,8 +85,7 @@ def _run(symbols: int, folder: Path) -> dict[str, object]:
 
 def _now() -> tuple[float, float, int]:
     """The clock, this process's processor time, and its largest resident set so far (bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return time.perf_counter(), time.process_time(), peak
+    return time.perf_counter(), time.process_time(), peak_memory()
 
 
 if __name__ == "__main__":
