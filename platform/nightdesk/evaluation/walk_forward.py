@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from nightdesk.errors import BadInput
 from nightdesk.evaluation.splits import Fold, purged_walk_forward
 from nightdesk.models import family
 from nightdesk.models.baselines import ranked
@@ -127,8 +128,7 @@ def walk_forward_ranking(features: pl.DataFrame, labels: pl.DataFrame, name: str
 def said_by_ranking(features: pl.DataFrame, name: str, plan: Plan) -> pl.DataFrame:
     """What the ranking baseline `name` said on the test days: symbol, date, score."""
     blocks = plan.blocks()
-    test = features.filter(pl.col(DATE).is_between(blocks[0].test_days[0], blocks[-1].test_days[-1]))
-    return ranked(name, test)
+    return ranked(name, _between(features, blocks[0].test_days[0], blocks[-1].test_days[-1]))
 
 
 def fit_of(recipe: Recipe) -> Callable[[Training, int, int], Fitted]:
@@ -157,8 +157,17 @@ def training_folds(
 
 
 def rows_tested(features: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """The rows of `features` that are forecast in `fold`."""
-    return features.filter(pl.col(DATE).is_between(fold.test_days[0], fold.test_days[-1]))
+    """The rows of `features`, sorted by date, that are forecast in `fold`."""
+    return _between(features, fold.test_days[0], fold.test_days[-1])
+
+
+def _between(features: pl.DataFrame, first: dt.date, last: dt.date) -> pl.DataFrame:
+    """The rows of these days, not copied: a filter would copy every column."""
+    days = features[DATE]
+    if not days.is_sorted():
+        raise BadInput("features must be sorted by date, got a date after a later one: sort them by date and symbol")
+    begin, end = days.search_sorted(first, side="left"), days.search_sorted(last, side="right")
+    return features.slice(begin, end - begin)
 
 
 def said_of(test: pl.DataFrame, scores: Vector) -> pl.DataFrame:

@@ -14,13 +14,15 @@ from nightdesk.models.early_stopping import held_out, stopping_of, without_stopp
 from nightdesk.models.recipe import Matrix, Training, Vector
 
 _FILE = "lightgbm.txt"
+_MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class FittedBooster:
-    """A native booster, kept as LightGBM's own text."""
+    """A native booster, kept as LightGBM's own text, and the threads that it may use where there are many rows."""
 
     booster: lgb.Booster
+    threads: int = 1
 
     @property
     def rounds(self) -> int:
@@ -28,8 +30,9 @@ class FittedBooster:
         return int(self.booster.num_trees())
 
     def predict(self, features: Matrix) -> Vector:
-        """Score rows with one thread: a night's 500 rows are done before a second one starts."""
-        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+        """Score rows; by one thread where they are few: a night's 500 are done before a second one starts."""
+        threads = self.threads if len(features) >= _MANY else 1
+        return np.asarray(self.booster.predict(features, num_threads=threads), dtype=np.float64)
 
     def contributions(self, features: Matrix) -> Vector:
         """SHAP values of the trees (TreeSHAP, by LightGBM itself); last the mean over the rows they were grown on."""
@@ -58,11 +61,11 @@ class GradientBoostingFamily:
     def fit(
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int
     ) -> FittedBooster:
-        """Fit with fixed seeds and row-wise histograms, which make the result independent of the number of threads."""
+        """Fit with fixed seeds, and each feature's histogram by one thread: the same booster by any number of them."""
         chosen, training = _chosen(parameters, seed, threads), _scaled(training, parameters)
         rounds, stopping = int(parameters["rounds"]), stopping_of(parameters)
         if stopping is None:
-            return _kept(lgb.train(dict(chosen), _dataset(training, chosen), rounds), rounds)
+            return _kept(lgb.train(dict(chosen), _dataset(training, chosen), rounds), rounds, threads)
         fitted, newest = held_out(training, stopping.share)
         data = _dataset(fitted, chosen)
         watched = data.create_valid(newest.features, newest.target, weight=newest.weight)
@@ -73,7 +76,7 @@ class GradientBoostingFamily:
         kept = stopping.kept(booster.best_iteration, booster.current_iteration())
         if stopping.refit:
             booster = lgb.train(dict(chosen), _dataset(training, chosen), kept)
-        return _kept(booster, kept)
+        return _kept(booster, kept, threads)
 
     def bin(
         self, training: Training, parameters: Mapping[str, float | int | str], seed: int, threads: int, file: Path
@@ -87,7 +90,7 @@ class GradientBoostingFamily:
     ) -> FittedBooster:
         """Fit on what `bin` wrote; bit for bit the same booster as `fit` without early stopping on the same rows."""
         chosen, rounds = _chosen(parameters, seed, threads) | _UNFILTERED, int(parameters["rounds"])
-        return _kept(lgb.train(dict(chosen), lgb.Dataset(file, params=chosen), rounds), rounds)
+        return _kept(lgb.train(dict(chosen), lgb.Dataset(file, params=chosen), rounds), rounds, threads)
 
     def load(self, folder: Path) -> FittedBooster:
         """Read the trees back; by Python, which says FileNotFoundError where LightGBM would say its own."""
@@ -102,7 +105,7 @@ def _chosen(parameters: Mapping[str, float | int | str], seed: int, threads: int
         "verbose": -1,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": threads,
     }
     return own | fixed
@@ -116,6 +119,6 @@ def _dataset(training: Training, chosen: dict[str, float | int | str]) -> lgb.Da
     return lgb.Dataset(training.features, training.target, weight=training.weight, params=chosen)
 
 
-def _kept(booster: lgb.Booster, rounds: int) -> FittedBooster:
+def _kept(booster: lgb.Booster, rounds: int, threads: int) -> FittedBooster:
     # A booster that comes from text predicts as one that is read back later: the same numbers before and after.
-    return FittedBooster(lgb.Booster(model_str=booster.model_to_string(num_iteration=rounds)))
+    return FittedBooster(lgb.Booster(model_str=booster.model_to_string(num_iteration=rounds)), threads)

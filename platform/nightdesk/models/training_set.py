@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,8 @@ import polars as pl
 from nightdesk.labels.columns import KNOWN_DATE
 from nightdesk.models.recipe import Dates, Matrix, Training
 from nightdesk.tables import DATE, FORWARD_RETURN, HORIZON, MARKET, SYMBOL
+
+_ROW: Final = "row of features"
 
 
 def feature_columns(features: pl.DataFrame, wanted: Sequence[str]) -> list[str]:
@@ -47,7 +50,9 @@ def training_set(
         .select(SYMBOL, DATE, FORWARD_RETURN, *among, *known)
         .join(wanted, on=DATE, how="semi")
     )
-    rows = features.join(labelled, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
+    # By number of row: a join would carry every feature through it, and the sort again.
+    own = features.select(SYMBOL, DATE).with_row_index(_ROW)
+    rows = own.join(labelled, on=[SYMBOL, DATE], how="inner").sort(DATE, SYMBOL)
     if among:
         rows = rows.filter(pl.len().over(DATE, *among) > 1)
     ranked = rows.select(
@@ -59,7 +64,7 @@ def training_set(
     weight = ranked.select(1.0 / pl.col("count")).to_series().to_numpy()
     scale = len(weight) / weight.sum() if len(weight) else 1.0
     return Training(
-        to_matrix(rows, columns),
+        to_matrix(features.select(columns)[rows[_ROW]], columns),
         np.asarray(target, dtype=np.float64),
         weight * scale,
         _dates(rows[DATE]),

@@ -35,6 +35,9 @@ STAGE: Final = "tune"
 TOGETHER: Final[Mapping[Profile, float]] = {"quick": 120.0, "full": 1500.0}
 """Seconds that all searches of one night or retrain share: of the 5 and the 40 minutes that it may take on 2 cores."""
 
+SEARCHED: Final = 2 / 3
+"""Of its share, what a search may take for its trials: the rest is for judging what they found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -114,7 +117,7 @@ def search_recipe(
     trials = chosen.trials or (space.full if profile == "full" else space.quick)
     cores = night.settings.training.threads or os.cpu_count() or 1
     waves = list(_waves(horizons, max(cores // chosen.workers, 1)))
-    seconds = _share(night, profile) / len(waves)
+    seconds = _seconds(night, profile) / len(waves)
     budget = Budget(trials, seconds, chosen.workers, chosen.core_hour_price, chosen.cost_limit)
     asker = Asker(
         "night",
@@ -166,15 +169,18 @@ def _found(night: Night, one: Tuned, profile: Profile) -> Found:
     )
 
 
-def _share(night: Night, profile: Profile) -> float:
-    """Seconds for the next search: what others of this night left of the whole, in equal parts for those to come."""
+def _seconds(night: Night, profile: Profile) -> float:
+    """Seconds for the trials of the next search.
+
+    Its share is what others of this night left of the whole, judged as they are, in equal parts for those to come.
+    """
     chosen = night.settings.tuning
     done = stage_seconds(night.engine, night.realm, night.as_of).filter(pl.col("stage").str.starts_with(f"{STAGE}-"))
     known = set(done["stage"])
     left = [name for name in recipes_to_search(night) if stage_name(name, profile) not in known]
     rest = (chosen.all_seconds or TOGETHER[profile]) - float(done["seconds"].sum())
     # A moment at least: what was tried in an earlier start is judged even where nothing is left.
-    return min(chosen.seconds or SECONDS[profile], max(rest / max(len(left), 1), 1.0))
+    return min(chosen.seconds or SECONDS[profile], max(SEARCHED * rest / max(len(left), 1), 1.0))
 
 
 def stage_name(recipe: str, profile: Profile) -> str:

@@ -234,10 +234,13 @@ def _read_all(files: Sequence[str]) -> list[pl.DataFrame]:
 
 
 def _read_together(files: Sequence[str]) -> pl.DataFrame:
-    """Files of the same columns, one below the other; of a folder in one call, in half the time of many."""
+    """Files of the same columns, one below the other; of a folder in one call, in half the time of many.
+
+    Each column in one piece: rows of a thousand pieces are gathered in twenty times the time.
+    """
     if any(in_bucket(file) for file in files):
-        return pl.concat(read_frames(files))
-    return pl.read_parquet(list(files), glob=False, hive_partitioning=False)
+        return pl.concat(read_frames(files), rechunk=True)
+    return pl.read_parquet(list(files), glob=False, hive_partitioning=False).rechunk()
 
 
 def _file(root: Path | str, part: str, day: dt.date, chain: str) -> str:
