@@ -29,7 +29,7 @@ FAMILIES: Mapping[str, Family] = {
 
 _LIGHTGBM: Final = (
     ("num_leaves", 31),
-    ("learning_rate", 0.03),
+    ("learning_rate", 0.045),
     ("max_bin", 63),
     # Of all rows the edges of 63 bins would come out nearly the same, and binning would take twice as long.
     ("bin_construct_sample_cnt", 20_000),
@@ -41,7 +41,7 @@ _LIGHTGBM: Final = (
 )
 _XGBOOST: Final = (
     ("max_depth", 5),
-    ("eta", 0.03),
+    ("eta", 0.045),
     ("max_bin", 64),
     ("min_child_weight", 200),
     ("colsample_bytree", 0.5),
@@ -52,12 +52,12 @@ _STOPPED: Final = (("rounds", 600), ("early_stopping", 50), ("validation", 0.2),
 
 RECIPES: Mapping[str, Recipe] = {
     "ridge": Recipe("ridge", "ridge", (), (("alpha", 0.05),)),
-    "lightgbm": Recipe("lightgbm", "lightgbm", (), (("rounds", 150), *_LIGHTGBM)),
+    "lightgbm": Recipe("lightgbm", "lightgbm", (), (("rounds", 100), *_LIGHTGBM)),
     # Less is left to fit on than by `lightgbm`: its leaves may be smaller, and stopping guards against the rest.
     "lightgbm_stopped": Recipe(
         "lightgbm_stopped", "lightgbm", (), (*_STOPPED, *{**dict(_LIGHTGBM), "min_data_in_leaf": 200}.items())
     ),
-    "xgboost": Recipe("xgboost", "xgboost", (), (("rounds", 150), *_XGBOOST)),
+    "xgboost": Recipe("xgboost", "xgboost", (), (("rounds", 100), *_XGBOOST)),
     "xgboost_stopped": Recipe("xgboost_stopped", "xgboost", (), (*_STOPPED, *_XGBOOST)),
     "random_forest": Recipe(
         "random_forest",

@@ -32,10 +32,10 @@ from nightdesk.tuning.study import SPENT
 STAGE: Final = "tune"
 """The stage in which a training searches; the ledger keeps what it found."""
 
-TOGETHER: Final[Mapping[Profile, float]] = {"quick": 120.0, "full": 1500.0}
+TOGETHER: Final[Mapping[Profile, float]] = {"quick": 115.0, "full": 1600.0}
 """Seconds that all searches of one night or retrain share: of the 5 and the 40 minutes that it may take on 2 cores."""
 
-SEARCHED: Final = 2 / 3
+SEARCHED: Final[Mapping[Profile, float]] = {"quick": 2 / 3, "full": 5 / 6}
 """Of its share, what a search may take for its trials: the rest is for judging what they found."""
 
 
@@ -83,9 +83,11 @@ _FOUND: Final = TypeAdapter(tuple[Found, ...])
 def recipes_to_search(night: Night) -> tuple[str, ...]:
     """Those of `training.recipes` that a training tunes: known, not tuned themselves, of a family with a space.
 
-    A recipe that is not known is not judged here: its fit fails, and tells.
+    Those of few trials first: what they leave of their share is for the others. A recipe that is not known is not
+    judged here: its fit fails, and tells.
     """
-    return tuple(name for name in dict.fromkeys(night.settings.training.recipes) if _to_search(night, name))
+    wanted = [name for name in dict.fromkeys(night.settings.training.recipes) if _to_search(night, name)]
+    return tuple(sorted(wanted, key=lambda name: space_of(known_recipe(night.home, name).family).full))
 
 
 def fitted_at(night: Night, horizon: int) -> tuple[str, ...]:
@@ -180,7 +182,7 @@ def _seconds(night: Night, profile: Profile) -> float:
     left = [name for name in recipes_to_search(night) if stage_name(name, profile) not in known]
     rest = (chosen.all_seconds or TOGETHER[profile]) - float(done["seconds"].sum())
     # A moment at least: what was tried in an earlier start is judged even where nothing is left.
-    return min(chosen.seconds or SECONDS[profile], max(SEARCHED * rest / max(len(left), 1), 1.0))
+    return min(chosen.seconds or SECONDS[profile], max(SEARCHED[profile] * rest / max(len(left), 1), 1.0))
 
 
 def stage_name(recipe: str, profile: Profile) -> str:

@@ -13,8 +13,8 @@ SPACES: Mapping[str, Space] = {
     # max_bin is not searched: the rows are binned once, and all trials share the bins.
     "lightgbm": Space(
         (
-            ("rounds", Number(50, 400, log=True, whole=True)),
-            ("num_leaves", Number(7, 127, log=True, whole=True)),
+            ("rounds", Number(30, 200, log=True, whole=True)),
+            ("num_leaves", Number(7, 63, log=True, whole=True)),
             ("learning_rate", Number(0.01, 0.1, log=True)),
             ("min_data_in_leaf", Number(100, 3000, log=True, whole=True)),
             ("feature_fraction", Number(0.2, 1.0)),
@@ -26,8 +26,8 @@ SPACES: Mapping[str, Space] = {
     ),
     "xgboost": Space(
         (
-            ("rounds", Number(50, 400, log=True, whole=True)),
-            ("max_depth", Number(2, 8, whole=True)),
+            ("rounds", Number(30, 200, log=True, whole=True)),
+            ("max_depth", Number(2, 7, whole=True)),
             ("eta", Number(0.01, 0.1, log=True)),
             ("min_child_weight", Number(20, 2000, log=True)),
             ("colsample_bytree", Number(0.2, 1.0)),
