@@ -22,10 +22,12 @@ from test_same_state import Killed
 
 from nightdesk.faults import listening
 from nightdesk.operations.night import Night, plan_night
-from nightdesk.operations.searches import fitted_at
+from nightdesk.operations.searches import fitted_at, recipes_to_search, seconds_to_search, stage_name
 from nightdesk.operations.summaries import RetrainSummary
+from nightdesk.operations.tuning import Profile
 from nightdesk.settings import read_settings
 from nightdesk.store.decisions import newest_walk_forward
+from nightdesk.store.ledger import StageKey, record
 from nightdesk.store.schema import stages
 from nightdesk.store.trials import all_trials
 
@@ -159,6 +161,24 @@ def test_a_search_that_fails_leaves_its_recipe_as_it_is(tmp_path: Path) -> None:
     (said,) = summary.searches
     assert said.startswith("contrary could not be tuned, and is fitted as it is: tuning.kept_blocks must leave a block")
     _fitted_as_it_is(summary)
+
+
+@pytest.mark.parametrize(
+    ("profile", "before", "seconds"), [("quick", None, 30.0), ("full", None, 37.5), ("quick", 60.0, 20.0)]
+)
+def test_searches_of_few_trials_come_first_and_leave_the_rest_to_the_others(
+    profile: Profile, before: float | None, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 90 seconds two searches have a half each, a part of it for judging; 60 that the first took leave 30."""
+    choose_home(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv("NIGHTDESK_TRAINING__RECIPES", '["ridge", "random_forest"]')
+    monkeypatch.setenv("NIGHTDESK_TUNING__ALL_SECONDS", "90")
+    there = night(FIRST)
+    assert recipes_to_search(there) == ("random_forest", "ridge")
+    if before is not None:
+        key = StageKey(there.realm, there.as_of, stage_name("random_forest", profile), "0" * 16)
+        record(there.engine, key, "[]", before, NOW)
+    assert seconds_to_search(there, profile) == pytest.approx(seconds)
 
 
 @pytest.mark.proof

@@ -119,7 +119,7 @@ def search_recipe(
     trials = chosen.trials or (space.full if profile == "full" else space.quick)
     cores = night.settings.training.threads or os.cpu_count() or 1
     waves = list(_waves(horizons, max(cores // chosen.workers, 1)))
-    seconds = _seconds(night, profile) / len(waves)
+    seconds = seconds_to_search(night, profile) / len(waves)
     budget = Budget(trials, seconds, chosen.workers, chosen.core_hour_price, chosen.cost_limit)
     asker = Asker(
         "night",
@@ -171,7 +171,7 @@ def _found(night: Night, one: Tuned, profile: Profile) -> Found:
     )
 
 
-def _seconds(night: Night, profile: Profile) -> float:
+def seconds_to_search(night: Night, profile: Profile) -> float:
     """Seconds for the trials of the next search.
 
     Its share is what others of this night left of the whole, judged as they are, in equal parts for those to come.
