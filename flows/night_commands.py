@@ -8,7 +8,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from flows.command_start import BUSY, FAILED, ISO, SHOWN, check_server, fail, prepare
+from flows.command_start import BUSY, FAILED, ISO, SHOWN, fail, prepare
+from flows.temporary_server import begin_server, hand_over
 from nightdesk.disk import check_writable
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -27,32 +28,39 @@ def nightly(
 ) -> None:
     """Run one night: ingest, check, features, training where due, forecasts, report."""
     settings = prepare()
-    from flows.alerts import look_around, told_if_failed
-    from flows.nightly import REPEATED, SKIPPED, SUMMARY, NightParameters
-    from flows.nightly import nightly as flow
-    from flows.show import follow_progress, night_failed, show_summary
     from nightdesk.operations.night import LIVE, closed_today, plan_night
     from nightdesk.operations.summaries import NightSummary
     from nightdesk.store.nights import done_summary, held
 
     asked = None if as_of is None else as_of.date()
     # Planned here first, so that a wrong date, a night that runs already, or a full disk is one line before any server
-    # is started.
-    with told_if_failed(settings, LIVE, asked, in_run=False):
+    # is started; and before Prefect is loaded, so that the server starts meanwhile.
+    try:
         check_writable(settings.home)
         planned = plan_night(settings, LIVE, asked, train, dt.datetime.now(dt.UTC))
         with held(planned.engine, planned.home.locks, LIVE, planned.as_of):
             done = done_summary(planned.engine, LIVE, planned.as_of)
-    if done is not None and train != "always":
+        repeated = done is not None and train != "always"
+        server = None if repeated else begin_server()
+    except Exception:
+        from flows.alerts import told_if_failed
+
+        with told_if_failed(settings, LIVE, asked, in_run=False):
+            raise
+    from flows.alerts import look_around
+    from flows.nightly import REPEATED, SKIPPED, SUMMARY, NightParameters
+    from flows.nightly import nightly as flow
+    from flows.show import follow_progress, night_failed, show_summary
+
+    if done is not None and repeated:
         look_around(planned)
         closed = closed_today(planned, dt.datetime.now(dt.UTC)) if asked is None else None
         if closed is not None:
             print(f"{closed}, which is done.")
         show_summary(SUMMARY.validate_json(done), settings, repeated=True)
         return
-    with told_if_failed(settings, LIVE, asked, in_run=False):
-        check_server()
     follow_progress(quiet)
+    hand_over(server)
     state = flow(NightParameters(as_of=asked, train=train), return_state=True)
     if state.name == SKIPPED:
         fail(state.message or "", BUSY)
@@ -99,8 +107,9 @@ def replay(
             f"a realm's name is 1 to 32 lowercase letters, digits and dashes, got {realm!r}: choose another"
         ) from None
     nights_to_replay(settings, parameters, dt.datetime.now(dt.UTC))
-    check_server()
+    server = begin_server()
     follow_progress(quiet)
+    hand_over(server)
     state = flow(parameters, return_state=True)
     if not state.is_completed():
         fail(night_failed(state), FAILED)
@@ -131,8 +140,9 @@ def train(
 
     asked = None if as_of is None else as_of.date()
     plan_night(settings, realm, asked, "always", dt.datetime.now(dt.UTC))
-    check_server()
+    server = begin_server()
     follow_progress(quiet)
+    hand_over(server)
     wanted = RetrainParameters(as_of=asked, realm=realm, profile=profile, reason="asked for at the command line")
     state = flow(wanted, return_state=True)
     if state.name == SKIPPED:
@@ -159,8 +169,9 @@ def backfill(
 
     parameters = BackfillParameters(first=first.date(), last=last.date(), keep_going=keep_going)
     nights_to_fill(settings, parameters)
-    check_server()
+    server = begin_server()
     follow_progress(quiet)
+    hand_over(server)
     state = flow(parameters, return_state=True)
     if not state.is_completed():
         fail(run_failed("the backfill", state), FAILED)
