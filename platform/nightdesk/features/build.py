@@ -12,7 +12,7 @@ dates, for where that stands among the members of a date. The files are the same
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,17 +103,31 @@ def _covered(
     held = {part: {n for n, c in own.items() if wanted.get(n) == c} for part, own in known_parts(root).items()}
     useful = sorted((part for part, names in held.items() if names), key=lambda part: (-len(held[part]), part))
     missing = {part: set(missing_days(root, part, chain)) for part in useful}
+    # Nearly all dates have the same parts: what these make up is found once.
+    known: dict[tuple[str, ...], tuple[list[str], frozenset[str]]] = {}
     parts: dict[dt.date, list[str]] = {}
     lacking: dict[frozenset[str], list[dt.date]] = {}
     for day in chain[DATE]:
-        left, parts[day] = set(wanted), []
-        for part in useful:
-            if left & held[part] and day not in missing[part]:
-                parts[day].append(part)
-                left -= held[part]
+        standing = tuple(part for part in useful if day not in missing[part])
+        if standing not in known:
+            known[standing] = _of_these(standing, held, wanted)
+        needed, left = known[standing]
+        parts[day] = list(needed)
         if left:
-            lacking.setdefault(frozenset(left), []).append(day)
+            lacking.setdefault(left, []).append(day)
     return parts, lacking
+
+
+def _of_these(
+    parts: Sequence[str], held: Mapping[str, Collection[str]], wanted: Iterable[str]
+) -> tuple[list[str], frozenset[str]]:
+    """Which of `parts` are needed for what is wanted, the first that has it, and what none of them has."""
+    left, needed = set(wanted), list[str]()
+    for part in parts:
+        if not left.isdisjoint(held[part]):
+            needed.append(part)
+            left.difference_update(held[part])
+    return needed, frozenset(left)
 
 
 def matrices_of_days(
@@ -195,7 +209,7 @@ def matrix_of_days(
     for group in groups:
         rows = symbols.reaching(group)
         inside = wanted[rows] & symbols.since(group.first, rows)
-        made = time_series(group.features, columns.at(read[rows]), inside)
+        made = time_series(group.features, columns.at(read[rows], group.features), inside)
         into = place[rows[inside]]
         for one, row in zip(group.features, made, strict=True):
             found[one.name][into] = row

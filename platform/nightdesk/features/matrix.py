@@ -77,11 +77,11 @@ class Columns:
     dates: pl.Series
     values: Mapping[str, Values]
 
-    def at(self, places: Places) -> Columns:
-        """The bars at ascending `places`; all of them where these are all."""
+    def at(self, places: Places, features: Iterable[TimeSeries]) -> Columns:
+        """The bars at ascending `places`, and what `features` read of them; all of it where these are all bars."""
         if places.size == self.symbols.size:
             return self
-        taken = {name: column[places] for name, column in self.values.items()}
+        taken = {name: self.values[name][places] for name in sorted({name for one in features for name in one.inputs})}
         return Columns(self.symbols[places], self.dates.gather(places), taken)
 
     def part(self, bars: slice) -> Columns:
