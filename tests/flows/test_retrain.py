@@ -16,6 +16,7 @@ from test_same_state import KillAtEachPoint, Killed
 import flows.retrain
 from flows.retrain import RetrainParameters
 from nightdesk.faults import listening
+from nightdesk.models import RECIPES
 from nightdesk.models.artifacts import model_name
 from nightdesk.operations.night import Night, plan_night
 from nightdesk.promotion.champion import alias_version
@@ -52,9 +53,10 @@ def test_it_refreshes_the_served_recipe_and_forecasts_nothing(home: Path) -> Non
     assert {one.model for one in summary.scores} >= {"ridge", "lightgbm", "momentum", "linear"}
     assert summary.searches == ()
     kept = _rounds(night, second)
-    assert kept["lightgbm h5"] == 150
+    wanted = dict(RECIPES["lightgbm"].parameters)["rounds"]
+    assert kept["lightgbm h5"] == wanted
     # Fewer where the few rows of a fold leave nothing to split.
-    assert 1 <= kept["lightgbm h5 fold 1"] < kept["lightgbm h5 fold 2"] < 150
+    assert 1 <= kept["lightgbm h5 fold 1"] < kept["lightgbm h5 fold 2"] <= wanted
     assert len(kept) == 3
     with night.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(forecasts)) == logged
