@@ -43,6 +43,7 @@ def nightly(
         repeated = done is not None and train != "always"
         server = None if repeated else begin_server()
     except Exception:
+        # Raised again, whatever it is. What tells of it loads Prefect: only where there is something to tell.
         from flows.alerts import told_if_failed
 
         with told_if_failed(settings, LIVE, asked, in_run=False):

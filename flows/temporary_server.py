@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -21,12 +20,10 @@ import httpx
 
 from flows.command_start import check_server
 
-_PORTS: Final = range(8000, 9000)
-"""Those of Prefect's own temporary servers."""
-
 _ITS_OWN: Final = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 _APP: Final = "prefect.server.api.server:create_app"
 _LOOK_S: Final = 0.1
+_GRACE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +34,14 @@ class BegunServer:
     port: int
 
     def stop(self) -> None:
-        """End it, where it was not handed over."""
+        """End it, where it was not handed over: first asked, then by force, as Prefect ends its own."""
         atexit.unregister(self.stop)
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def answers(self) -> bool:
         """Wait until it answers; False where it ends before, or takes longer than Prefect would allow it."""
@@ -59,15 +60,14 @@ class BegunServer:
 def begin_server() -> BegunServer | None:
     """Begin the server that a flow of this process will need, after `prepare`; it ends with the process.
 
-    None where one is named already, or no port is free: Prefect says so then. Raises ServerTrouble where one is named
-    that does not answer.
+    None where one is named already. Raises ServerTrouble where one is named that does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
         check_server()
         return None
-    port = _free_port()
-    if port is None or ("prefect" in sys.modules and _named()):
+    if "prefect" in sys.modules and _named():
         return None
+    port = _free_port()
     app = ("--app-dir", str(distribution("prefect").locate_file("")), "--factory", _APP)
     where = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on")
     process = subprocess.Popen(  # noqa: S603 (this very Python)
@@ -103,12 +103,7 @@ def _named() -> bool:
     return get_current_settings().api.url is not None
 
 
-def _free_port() -> int | None:
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    return None
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from nightdesk import models
+from nightdesk.errors import BadInput
 from nightdesk.evaluation.walk_forward import Plan, WalkForward, fit_recipe, walk_forward, walk_forward_ranking
 from nightdesk.features.matrix import feature_matrix
 from nightdesk.labels.forward import forward_returns
@@ -188,6 +189,12 @@ def test_the_last_fit_takes_every_label_that_has_matured_and_no_other(recorder: 
     assert rows == len(recorder.trainings[0].target) == 60 * (len(here.days) - 1 - HORIZON)
     _, fifth = fit_recipe(here.features, here.labels, LINEAR, here.plan(200, every=5))
     assert fifth == 60 * len(here.days[: len(here.days) - 1 - HORIZON : 5])
+
+
+def test_features_that_are_not_sorted_by_date_are_refused() -> None:
+    there = market(30, 400, 0.2, 3)
+    with pytest.raises(BadInput, match=r"sorted by date, got \d{4}-\d\d-\d\d after \d{4}-\d\d-\d\d"):
+        walk_forward(there.features.reverse(), there.labels, models.recipe("ridge"), there.plan(200))
 
 
 def test_a_ranking_baseline_is_scored_on_the_same_days_as_the_models() -> None:

@@ -64,6 +64,15 @@ def test_its_flows_use_the_server_that_it_began_or_one_of_prefects_own(
     assert not psutil.pid_exists(used)
 
 
+def test_one_that_no_flow_came_to_use_ends_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    script = "from flows.temporary_server import begin_server; print(begin_server().process.pid); raise SystemExit(2)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 2, said.stderr
+    assert not psutil.pid_exists(int(said.stdout))
+
+
 def test_where_a_server_is_named_none_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")

@@ -105,6 +105,11 @@ def walk_forward(features: pl.DataFrame, labels: pl.DataFrame, recipe: Recipe, p
         symbol, date and feature columns, sorted by date; null where missing.
     labels
         As `labels.forward.forward_returns` gives them, `plan.horizon` among the horizons.
+
+    Raises
+    ------
+    BadInput
+        Features are not sorted by date.
     """
     fits, scored, met, said = [], [], [], []
     columns = feature_columns(features, recipe.features)
@@ -165,7 +170,8 @@ def _between(features: pl.DataFrame, first: dt.date, last: dt.date) -> pl.DataFr
     """The rows of these days, not copied: a filter would copy every column."""
     days = features[DATE]
     if not days.is_sorted():
-        raise BadInput("features must be sorted by date, got a date after a later one: sort them by date and symbol")
+        late = (days < days.shift(1)).arg_true()[0]
+        raise BadInput(f"features must be sorted by date, got {days[late]} after {days[late - 1]}: sort them first")
     begin, end = days.search_sorted(first, side="left"), days.search_sorted(last, side="right")
     return features.slice(begin, end - begin)
 
