@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from nightdesk.features import rolling
+from nightdesk.features import primitives, rolling
 
 WINDOW = 20
 KERNELS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -73,6 +73,30 @@ def test_runs_do_not_touch(kernel: Callable[..., np.ndarray], wild: np.ndarray) 
     assert np.isnan(apart[:38]).all()
     assert np.isnan(apart[150:179]).all()
     assert np.array_equal(apart[38:150], kernel(one_run(131), wild[19:150].copy())[19:])
+
+
+ALL = {
+    **KERNELS,
+    "mean": lambda runs, values: primitives.window_mean(runs, values, WINDOW),
+    "deviation": lambda runs, values: primitives.window_deviation(runs, values, WINDOW, 1),
+}
+
+
+@pytest.mark.parametrize("kernel", ALL.values(), ids=ALL)
+def test_many_short_runs_and_a_long_one_equal_each_by_itself(kernel: Callable[..., np.ndarray]) -> None:
+    random = np.random.default_rng(11)
+    lengths = [*random.integers(1, 60, 150), 5_000, *random.integers(1, 60, 20)]
+    ends = np.cumsum([length + gap for length, gap in zip(lengths, random.integers(0, 4, len(lengths)), strict=True)])
+    runs = np.column_stack((ends - lengths, ends)).astype(np.int64)
+    values = random.lognormal(0.0, 1.0, ends[-1])
+    inside = np.zeros(values.size, dtype=np.bool_)
+    for first, end in runs:
+        inside[first:end] = True
+    values[~inside] = random.choice([np.nan, np.inf, 1e300], (~inside).sum())
+    found, alone = kernel(runs, values), np.full(values.size, np.nan)
+    for first, end in runs:
+        alone[first:end] = kernel(one_run(end - first), values[first:end].copy())
+    np.testing.assert_array_equal(found, alone)
 
 
 def test_values_equal_numpy(wild: np.ndarray) -> None:

@@ -41,7 +41,7 @@ from nightdesk.tables import BAR_DATE, DATE, MARKET, SYMBOL
 CELLS: Final = 100_000_000
 """Values of features in memory at once, four bytes each, before a build goes to disk on its way."""
 
-_SHORT: Final = (16, 32, 64, 128)
+_SHORT: Final = (16, 32, 64, 128, 256)
 """Look-backs up to which features with finite windows are computed together for a few days."""
 
 _FEW: Final = 64
@@ -196,21 +196,18 @@ def matrix_of_days(
     """
     own = list({one.name: one for one in map(_own, features)}.values())
     wanted = bars[DATE].is_in(list(days)).to_numpy()
+    asked = np.flatnonzero(wanted)
     symbols, groups = _Symbols(bars), list(_together(own, days))
     # Places instead of joins, which would take longer than the features; and each bar is looked at once for all groups.
-    needed = np.zeros(bars.height, dtype=np.bool_)
-    for group in groups:
-        needed[symbols.reaching(group)] = True
+    spans = [symbols.reaching(group) for group in groups]
+    needed = _covered_by(spans, bars.height)
     read = np.cumsum(needed) - 1  # place among the needed
     columns = columns_of(bars.filter(pl.Series(needed)), own)
-    place = np.cumsum(wanted) - 1  # place among the wanted
-    count = int(place[-1]) + 1
-    found = {one.name: np.full(count, np.nan, dtype=np.float32) for one in own}
-    for group in groups:
-        rows = symbols.reaching(group)
-        inside = wanted[rows] & symbols.since(group.first, rows)
-        made = time_series(group.features, columns.at(read[rows], group.features), inside)
-        into = place[rows[inside]]
+    found = {one.name: np.full(asked.size, np.nan, dtype=np.float32) for one in own}
+    for group, span in zip(groups, spans, strict=True):
+        into = np.flatnonzero(symbols.within(group, asked))
+        inside = symbols.places_in(span, asked[into])
+        made = time_series(group.features, columns.at(read[span.places()], group.features), inside)
         for one, row in zip(group.features, made, strict=True):
             found[one.name][into] = row
     chosen = bars.select(SYMBOL, DATE).filter(pl.Series(wanted)).with_columns(as_series(found, found.values()))
@@ -257,30 +254,63 @@ def _years(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return [(dt.date(year, 1, 1), day) for year, day in last.items()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Successive bars of each symbol, none or more: the place of the first, and how many."""
+
+    first: Places
+    count: Places
+
+    def places(self) -> Places:
+        """Of all of them, symbol by symbol."""
+        found: Places = np.repeat(self.first - self.before(), self.count) + np.arange(self.count.sum())
+        return found
+
+    def before(self) -> Places:
+        """How many of all come before each symbol's."""
+        found: Places = np.cumsum(self.count) - self.count
+        return found
+
+
+def _covered_by(spans: Iterable[_Span], bars: int) -> Flags:
+    """Which of so many bars lie in any of `spans`."""
+    steps = np.zeros(bars + 1, dtype=np.int64)
+    for span in spans:
+        np.add.at(steps, span.first, np.sign(span.count))
+        np.add.at(steps, span.first + span.count, -np.sign(span.count))
+    found: Flags = np.cumsum(steps[:-1]) > 0
+    return found
+
+
 class _Symbols:
     """Where each symbol's bars begin, and of which day each is: to find what a span of days may need."""
 
     def __init__(self, bars: pl.DataFrame) -> None:
         """Look at bars that are sorted by symbol and date."""
-        runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
-        self._begins = np.flatnonzero(np.diff(runs, prepend=-1))
+        self._runs = bars[SYMBOL].rle_id().to_numpy().astype(np.int64)
+        self._begins = np.flatnonzero(np.diff(self._runs, prepend=-1))
         self._dates = bars[DATE].to_physical().to_numpy()
-        self._keys = runs * _DAYS + self._dates
+        self._keys = self._runs * _DAYS + self._dates
 
-    def reaching(self, group: _Group) -> Places:
-        """Places of the bars of a group's days, and of those before that the first value of a symbol may need."""
+    def reaching(self, group: _Group) -> _Span:
+        """The bars of a group's days, and those before that the first value of a symbol may need."""
         symbols = np.arange(self._begins.size) * _DAYS
-        from_row = np.searchsorted(self._keys, symbols + _number(group.first)) - (group.look_back - 1)
-        from_row = np.maximum(from_row, self._begins)
-        lengths = np.maximum(np.searchsorted(self._keys, symbols + _number(group.last), side="right") - from_row, 0)
-        skipped = np.repeat(from_row - np.cumsum(lengths) + lengths, lengths)
-        found: Places = skipped + np.arange(lengths.sum())
+        first = np.searchsorted(self._keys, symbols + _number(group.first)) - (group.look_back - 1)
+        first = np.maximum(first, self._begins)
+        end = np.searchsorted(self._keys, symbols + _number(group.last), side="right")
+        return _Span(first, np.maximum(end - first, 0))
+
+    def within(self, group: _Group, places: Places) -> Flags:
+        """Whether the bars at `places` are of a group's days."""
+        days = self._dates[places]
+        found: Flags = (days >= _number(group.first)) & (days <= _number(group.last))
         return found
 
-    def since(self, first: dt.date, places: Places) -> Flags:
-        """Whether the bar at each place is of `first` or later."""
-        late: Flags = self._dates[places] >= _number(first)
-        return late
+    def places_in(self, span: _Span, places: Places) -> Places:
+        """Where the bars at `places` stand among those of `span`."""
+        symbols = self._runs[places]
+        found: Places = places - span.first[symbols] + span.before()[symbols]
+        return found
 
 
 def _number(day: dt.date) -> int:

@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -27,9 +28,16 @@ from nightdesk.errors import BadInput
 
 _DIGITS = 16
 
-_DESCRIBED: ContextVar[dict[tuple[int, str], tuple[Any, tuple[str, list[Any]]]] | None] = ContextVar(
-    "described", default=None
-)
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What functions reach, by what was described; each with what it is of, so that no id is given twice."""
+
+    texts: dict[tuple[int, str], tuple[Any, tuple[str, list[Any]]]] = field(default_factory=dict)
+    contents: dict[int, tuple[Any, str]] = field(default_factory=dict)
+
+
+_DESCRIBED: ContextVar[_Described | None] = ContextVar("described", default=None)
 
 
 def content_of_parts(parts: Iterable[str]) -> str:
@@ -43,6 +51,15 @@ def code_content(function: Callable[..., Any]) -> str:
     Libraries count by the name of what is used, TA-Lib by its version too: its formulas are part of the definition.
     Raises BadInput where the source of a function cannot be read.
     """
+    held = _DESCRIBED.get()
+    if held is None:
+        return _code_content(function)
+    if id(function) not in held.contents:
+        held.contents[id(function)] = (function, _code_content(function))
+    return held.contents[id(function)][1]
+
+
+def _code_content(function: Callable[..., Any]) -> str:
     innermost: Any = function
     while isinstance(innermost, functools.partial):
         innermost = innermost.func
@@ -64,7 +81,7 @@ def code_content(function: Callable[..., Any]) -> str:
 @contextmanager
 def described_once() -> Iterator[None]:
     """Describe what several functions reach once inside the block, in which none of it may change."""
-    token = _DESCRIBED.set({})
+    token = _DESCRIBED.set(_Described())
     try:
         yield
     finally:
@@ -75,9 +92,9 @@ def _known(one: Any, home: str) -> tuple[str, list[Any]]:
     held = _DESCRIBED.get()
     if held is None:
         return _described(one, home)
-    if (id(one), home) not in held:
-        held[id(one), home] = (one, _described(one, home))  # with what it names, so that no id is given twice
-    return held[id(one), home][1]
+    if (id(one), home) not in held.texts:
+        held.texts[id(one), home] = (one, _described(one, home))
+    return held.texts[id(one), home][1]
 
 
 def _described(one: Any, home: str) -> tuple[str, list[Any]]:

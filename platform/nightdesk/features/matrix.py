@@ -16,7 +16,7 @@ from nightdesk.errors import BadInput
 from nightdesk.features import primitives, select
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.definition import content_of_parts, described_once
-from nightdesk.features.kernels import remembering
+from nightdesk.features.kernels import Memory, remembering
 from nightdesk.features.periods import Period, PeriodFeature, Places, Spans, period_values
 from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.features.stages import Feature, TimeSeries
@@ -77,12 +77,16 @@ class Columns:
     dates: pl.Series
     values: Mapping[str, Values]
 
-    def at(self, places: Places, features: Iterable[TimeSeries]) -> Columns:
-        """The bars at ascending `places`, and what `features` read of them; all of it where these are all bars."""
+    def at(self, places: Places, features: Sequence[TimeSeries]) -> Columns:
+        """The bars at ascending `places`, and what `features` read of them; all of it where these are all bars.
+
+        Dates only where a feature forms periods of them.
+        """
         if places.size == self.symbols.size:
             return self
         taken = {name: self.values[name][places] for name in sorted({name for one in features for name in one.inputs})}
-        return Columns(self.symbols[places], self.dates.gather(places), taken)
+        dated = any(isinstance(one, PeriodFeature) for one in features)
+        return Columns(self.symbols[places], self.dates.gather(places) if dated else self.dates.clear(), taken)
 
     def part(self, bars: slice) -> Columns:
         """The bars of a slice, which are not copied."""
@@ -99,17 +103,22 @@ def columns_of(bars: pl.DataFrame, features: Iterable[TimeSeries]) -> Columns:
     return Columns(symbols, bars[DATE], {column: _input_values(bars, column) for column in inputs})
 
 
-def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Flags | None = None) -> NDArray[np.float32]:
-    """What each symbol's own bars say: a row a feature, a column a bar that is `wanted` (None: all); NaN where null."""
+def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Places | None = None) -> NDArray[np.float32]:
+    """What each symbol's own bars say: a row a feature, a column a bar, NaN where null.
+
+    Of the bars at `wanted` places, which ascend; None: of all.
+    """
     starts_symbol: Flags = np.diff(columns.symbols, prepend=-1) != 0
     bars = starts_symbol.size
-    before = np.arange(bars + 1) if wanted is None else np.concatenate(([0], np.cumsum(wanted)))  # of those wanted
-    out = np.empty((len(features), before[-1]), dtype=np.float32)
+    out = np.empty((len(features), bars if wanted is None else wanted.size), dtype=np.float32)
 
     def compute(part: slice) -> None:
-        asked = None if wanted is None else np.flatnonzero(wanted[part])
-        into = out[:, before[part.start] : before[part.stop]]
-        _compute(features, columns.part(part), starts_symbol[part], asked, into)
+        if wanted is None:
+            _compute(features, columns.part(part), starts_symbol[part], None, out[:, part])
+            return
+        first, end = np.searchsorted(wanted, (part.start, part.stop))
+        asked = wanted[first:end] - part.start
+        _compute(features, columns.part(part), starts_symbol[part], asked, out[:, first:end])
 
     threads = numba.get_num_threads()
     parts = _whole_symbols(starts_symbol, min(_PART_ROWS, -(-bars // threads)))
@@ -147,8 +156,7 @@ def _compute(
         for column in columns.values():
             memory.hold(column)
         spans: dict[Period, Spans] = {}
-        runs: dict[tuple[str, ...], Runs] = {}
-        alike: dict[bytes, Runs] = {}
+        runs = _RunsOf(starts_symbol, columns, memory)
         for feature, row in zip(features, out, strict=True):
             if isinstance(feature, PeriodFeature):
                 if feature.period not in spans:
@@ -156,13 +164,32 @@ def _compute(
                 row[:] = period_values(feature, spans[feature.period], places)
                 continue
             own = [columns[column] for column in feature.inputs]
-            if feature.inputs not in runs:
-                usable = np.logical_and.reduce([~np.isnan(column) for column in own])
-                # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
-                known = alike.setdefault(usable.tobytes(), primitives.split_runs(starts_symbol, usable))
-                runs[feature.inputs] = memory.hold(known)
-            values = feature.compute(runs[feature.inputs], *own, **feature.parameters)
+            values = feature.compute(runs.of(feature.inputs), *own, **feature.parameters)
             row[:] = values if wanted is None else values[wanted]
+
+
+class _RunsOf:
+    """The runs of bars on which several columns are known, each found once."""
+
+    def __init__(self, starts_symbol: Flags, columns: Mapping[str, Values], memory: Memory) -> None:
+        self._starts, self._columns, self._memory = starts_symbol, columns, memory
+        self._known: dict[str, Flags] = {}
+        self._found: dict[tuple[str, ...], Runs] = {}
+        self._alike: dict[bytes, Runs] = {}
+
+    def of(self, inputs: tuple[str, ...]) -> Runs:
+        """Those of `inputs`."""
+        if inputs not in self._found:
+            for column in inputs:
+                if column not in self._known:
+                    self._known[column] = ~np.isnan(self._columns[column])
+            usable = np.logical_and.reduce([self._known[column] for column in inputs])
+            # Columns without a null, nearly always, have the same runs: then kernels know them to be the same.
+            name = usable.tobytes()
+            if name not in self._alike:
+                self._alike[name] = self._memory.hold(primitives.split_runs(self._starts, usable))
+            self._found[inputs] = self._alike[name]
+        return self._found[inputs]
 
 
 def max_look_back(names: Sequence[str] | None = None) -> int:

@@ -110,11 +110,8 @@ class Spans:
 
     def __init__(self, period: Period, dates: pl.Series, starts_symbol: Flags, columns: Mapping[str, Values]) -> None:
         """Find the periods of bars that are sorted by date within each symbol, `starts_symbol` on its first."""
-        begun = _number_of(period, dates)
         self._columns = columns
-        self._starts: Flags = starts_symbol | (np.diff(begun, prepend=0) != 0)
-        self.place: Places = np.cumsum(self._starts) - 1
-        self.since: Places = self.place - self.place[starts_symbol][np.cumsum(starts_symbol) - 1]
+        self._starts, self.place, self.since = _counted(_number_of(period, dates), starts_symbol)
         self._last = np.append(np.flatnonzero(self._starts)[1:], len(dates)) - 1
         self._found: dict[str, tuple[Values, Values, Places]] = {}
 
@@ -155,6 +152,21 @@ def period_values(feature: PeriodFeature, spans: Spans, bars: Places) -> Values:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def _counted(begun: Places, starts_symbol: Flags) -> tuple[Flags, Places, Places]:
+    """Of each bar whether its period begins there, which of all periods that is, and which of its symbol's, from 0."""
+    starts = np.empty(begun.size, dtype=np.bool_)
+    place, since = np.empty(begun.size, dtype=np.int64), np.empty(begun.size, dtype=np.int64)
+    of_all, of_symbol = -1, -1
+    for bar in range(begun.size):
+        starts[bar] = starts_symbol[bar] or begun[bar] != begun[bar - 1]
+        if starts[bar]:
+            of_all += 1
+            of_symbol = 0 if starts_symbol[bar] else of_symbol + 1
+        place[bar], since[bar] = of_all, of_symbol
+    return starts, place, since
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _so_far(starts: Flags, values: Values, how: int) -> Values:
     """A column of the period's bar on each of its days: of the days up to then; NaN once one of them was."""
     out = np.empty(values.size)
@@ -180,9 +192,15 @@ def _so_far(starts: Flags, values: Values, how: int) -> Values:
 def _number_of(period: Period, dates: pl.Series) -> Places:
     """Which week or month each date lies in: a number that grows by one from each to the next."""
     days = dates.to_physical().to_numpy()
-    if period == "week":
-        return (days.astype(np.int64) + 3) // 7  # day 0 was a Thursday, and a week begins on Monday
-    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    if days.size == 0:
+        return np.empty(0, dtype=np.int64)
+    earliest = int(days.min())
+    # Found once for each day of the calendar, not for each bar.
+    calendar = np.arange(earliest, int(days.max()) + 1, dtype=np.int64)
+    # Day 0 was a Thursday, and a week begins on Monday.
+    numbers = (calendar + 3) // 7 if period == "week" else calendar.astype("datetime64[D]").astype("datetime64[M]")
+    found: Places = numbers.astype(np.int64)[days - earliest]
+    return found
 
 
 def _chunks(rows: Places, length: int) -> Iterator[Places]:

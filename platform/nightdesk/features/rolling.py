@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from nightdesk.features.kernels import compiled
-from nightdesk.features.primitives import Runs, Values
+from nightdesk.features.primitives import Runs, Values, keep_whole, stretch
 
 
 def window_linear_mean(runs: Runs, values: Values, window: int) -> Values:
@@ -32,12 +32,15 @@ def window_slope(runs: Runs, values: Values, window: int) -> Values:
 def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
     """Mean of the window, and the sum of its values times their distances from its middle: two rows."""
     out = np.full((2, values.size), np.nan)
-    for run in range(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
         length = end - first
         if length < window:
             continue
-        mean, tilt = out[0, first:end], out[1, first:end]  # of the newest `done` bars
+        mean, tilt = np.empty(length), np.empty(length)  # of the newest `done` bars
         block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
         tilts, spares = block - block, np.empty(length)
         size, done = 1, 0
@@ -64,8 +67,8 @@ def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
                 both[k] = 0.5 * (older[k] + newer[k])
             block, spare, tilts, spares = spare, block, spares, tilts
             size *= 2
-        mean[: window - 1] = np.nan
-        tilt[: window - 1] = np.nan
+        keep_whole(mean, some, window, out[0])
+        keep_whole(tilt, some, window, out[1])
     return out
 
 
@@ -73,8 +76,11 @@ def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
 def window_correlation(runs: Runs, left: Values, right: Values, window: int) -> Values:
     """Pearson's correlation of the last `window` pairs, -1 to 1; 0 where either side is constant."""
     out = np.full(left.size, np.nan)
-    for run in range(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
         length = end - first
         if length < window:
             continue
@@ -114,7 +120,8 @@ def window_correlation(runs: Runs, left: Values, right: Values, window: int) -> 
         for k in range(window - 1, length):
             scale = np.sqrt(found[2, k]) * np.sqrt(found[3, k])
             held = min(max(found[4, k] / scale, -1.0), 1.0)
-            out[first + k] = scale if np.isnan(scale) else 0.0 if scale == 0.0 else held
+            found[4, k] = scale if np.isnan(scale) else 0.0 if scale == 0.0 else held
+        keep_whole(found[4], some, window, out)
     return out
 
 
@@ -188,8 +195,11 @@ def _deepest_of_both(older: Values, newer: Values, both: Values) -> None:
 def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
     """Deepest fall within the last `window` values from the highest before it, a fraction of at most 0."""
     out = np.full(values.size, np.nan)
-    for run in range(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
         length = end - first
         if length < window:
             continue
@@ -210,7 +220,7 @@ def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
             _deepest_of_both(block[:, size - 1 : length - size], block[:, 2 * size - 1 :], spare[:, 2 * size - 1 :])
             block, spare = spare, block
             size *= 2
-        out[first + window - 1 : end] = found[2, window - 1 :]
+        keep_whole(found[2], some, window, out)
     return out
 
 
@@ -297,8 +307,11 @@ def window_lowest(runs: Runs, values: Values, window: int) -> Values:
 def _window_extreme(runs: Runs, values: Values, window: int, side: float) -> Values:
     """Highest (`side` 1) or lowest (-1) of the window."""
     out = np.full(values.size, np.nan)
-    for run in range(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
         length = end - first
         if length < window:
             continue
@@ -313,7 +326,8 @@ def _window_extreme(runs: Runs, values: Values, window: int, side: float) -> Val
             block, spare = spare, block
             size += step
         for k in range(window - 1, length):
-            out[first + k] = side * block[k]
+            block[k] *= side
+        keep_whole(block, some, window, out)
     return out
 
 
@@ -331,8 +345,11 @@ def window_lowest_age(runs: Runs, values: Values, window: int, oldest: bool) -> 
 def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, side: float) -> Values:
     """Bars since the highest (`side` 1) or lowest (-1) of the window."""
     out = np.full(values.size, np.nan)
-    for run in range(runs.shape[0]):
-        first, end = runs[run, 0], runs[run, 1]
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
         length = end - first
         if length < window:
             continue
@@ -353,7 +370,7 @@ def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, s
                 )
             block, spare, ages, spares = spare, block, spares, ages
             size += step
-        out[first + window - 1 : end] = ages[window - 1 :]
+        keep_whole(ages, some, window, out)
     return out
 
 

@@ -52,22 +52,20 @@ def average_directional_index(runs: Runs, high: Values, low: Values, close: Valu
     Not TA-Lib's: that compares up and down moves exactly, so a change of price basis (times 0.37) turns equal
     moves into unequal ones and shifts the ADX of every third symbol of the bundled panel, by up to 5 points.
     """
-    plus, minus = _directed_moves(runs, high, low, close)
     # The average true range, by which Wilder divides both, cancels in their ratio.
-    plus, minus = wilder(runs, plus, window), wilder(runs, minus, window)
+    plus, minus = (_smoothed_moves(runs, high, low, close, window, up) for up in (True, False))
     return wilder(runs, 100.0 * ratio(np.abs(plus - minus), plus + minus, 0.0), window)
 
 
 def directional_indicator(runs: Runs, high: Values, low: Values, close: Values, window: int, up: bool) -> Values:
     """Wilder's +DI (`up`) or -DI, 0 to 100: smoothed directed movement over the average true range."""
-    moves = _directed_moves(runs, high, low, close)[0 if up else 1]
-    return 100.0 * ratio(wilder(runs, moves, window), wilder(runs, _true_range(runs, high, low, close), window), 0.0)
+    moves = _smoothed_moves(runs, high, low, close, window, up)
+    return 100.0 * ratio(moves, wilder(runs, _true_range(runs, high, low, close), window), 0.0)
 
 
 def directional_balance(runs: Runs, high: Values, low: Values, close: Values, window: int) -> Values:
     """+DI minus -DI over their sum, -1 to 1."""
-    plus, minus = _directed_moves(runs, high, low, close)
-    plus, minus = wilder(runs, plus, window), wilder(runs, minus, window)
+    plus, minus = (_smoothed_moves(runs, high, low, close, window, up) for up in (True, False))
     return ratio(plus - minus, plus + minus, 0.0)
 
 
@@ -196,6 +194,11 @@ def _directed_moves(runs: Runs, high: Values, low: Values, close: Values) -> Val
     plus = np.where((lead <= _EQUAL_MOVES) | (up <= 0.0), 0.0, up)
     minus = np.where((lead >= -_EQUAL_MOVES) | (down <= 0.0), 0.0, down)
     return np.stack((plus, minus))
+
+
+@shared
+def _smoothed_moves(runs: Runs, high: Values, low: Values, close: Values, window: int, up: bool) -> Values:
+    return wilder(runs, _directed_moves(runs, high, low, close)[0 if up else 1], window)
 
 
 @shared
