@@ -186,22 +186,25 @@ def share_of_falls(runs: Runs, close: Values, window: int) -> Values:
 
 def rises_less_falls(runs: Runs, close: Values, window: int) -> Values:
     """Share of rises minus share of falls."""
-    return window_mean(runs, _side(runs, close), window)
+    return share_of_rises(runs, close, window) - share_of_falls(runs, close, window)
 
 
 def gains(runs: Runs, values: Values, window: int) -> Values:
     """Sum of the window's increases over the sum of all its changes' sizes."""
-    return _share(runs, _increase(runs, values), values, window)
+    up, down = _moves(runs, values, window)
+    return ratio(up, up + down, 0.0)
 
 
 def losses(runs: Runs, values: Values, window: int) -> Values:
     """Sum of the window's decreases over the sum of all its changes' sizes."""
-    return _share(runs, _decrease(runs, values), values, window)
+    up, down = _moves(runs, values, window)
+    return ratio(down, up + down, 0.0)
 
 
 def gains_less_losses(runs: Runs, values: Values, window: int) -> Values:
     """Increases minus decreases over the sum of all changes' sizes."""
-    return _share(runs, change(runs, values), values, window)
+    up, down = _moves(runs, values, window)
+    return ratio(up - down, up + down, 0.0)
 
 
 def mean_volume(runs: Runs, volume: Values, window: int) -> Values:
@@ -270,13 +273,12 @@ def _decrease(runs: Runs, values: Values) -> Values:
     return np.maximum(-change(runs, values), 0.0)
 
 
-@shared
-def _size(runs: Runs, values: Values) -> Values:
-    return np.abs(change(runs, values))
-
-
-def _share(runs: Runs, part: Values, values: Values, window: int) -> Values:
-    return ratio(window_mean(runs, part, window), window_mean(runs, _size(runs, values), window), 0.0)
+def _moves(runs: Runs, values: Values, window: int) -> tuple[Values, Values]:
+    """Mean increase and mean decrease of the window; a change that is no increase counts as 0, and so the other way."""
+    return (
+        window_mean(runs, _increase(runs, values), window),
+        window_mean(runs, _decrease(runs, values), window),
+    )
 
 
 def _bar(name: str, compute: Callable[..., Values], inputs: tuple[str, ...], expression: str) -> Indicator:

@@ -381,6 +381,21 @@ def window_quantile(runs: Runs, values: Values, window: int, share: float) -> Va
     return found
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _exchange(ordered: Values, held: int, gone: float, new: float) -> None:
+    """Put `new` among the first `held` of `ordered` for `gone`, which is one of them; they stay sorted."""
+    at = 0
+    for k in range(held):  # sooner done than a search by halves, whose turns a processor cannot foresee
+        at += ordered[k] < gone
+    while at + 1 < held and ordered[at + 1] < new:
+        ordered[at] = ordered[at + 1]
+        at += 1
+    while at > 0 and ordered[at - 1] > new:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = new
+
+
 @compiled
 def _window_quantiles(runs: Runs, values: Values, window: int, share: float) -> Values:
     """Quantiles of the window at `share` and, in the second row, at 1 - `share`: one sorted window gives both."""
@@ -401,17 +416,7 @@ def _window_quantiles(runs: Runs, values: Values, window: int, share: float) -> 
                 held = 0
                 continue
             if held == window:
-                gone = values[bar - window]
-                at = np.searchsorted(ordered[:held], gone)
-                if new >= gone:
-                    while at + 1 < held and ordered[at + 1] < new:
-                        ordered[at] = ordered[at + 1]
-                        at += 1
-                else:
-                    while at > 0 and ordered[at - 1] > new:
-                        ordered[at] = ordered[at - 1]
-                        at -= 1
-                ordered[at] = new
+                _exchange(ordered, held, values[bar - window], new)
             else:
                 at = held
                 while at > 0 and ordered[at - 1] > new:
