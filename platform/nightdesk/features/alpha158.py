@@ -176,17 +176,17 @@ def change_with_volume(runs: Runs, close: Values, volume: Values, window: int) -
 
 def share_of_rises(runs: Runs, close: Values, window: int) -> Values:
     """Share of the window's bars that closed above the bar before."""
-    return window_mean(runs, _risen(runs, close), window)
+    return _rises(runs, close, window) / window
 
 
 def share_of_falls(runs: Runs, close: Values, window: int) -> Values:
     """Share of the window's bars that closed below the bar before."""
-    return window_mean(runs, _fallen(runs, close), window)
+    return _falls(runs, close, window) / window
 
 
 def rises_less_falls(runs: Runs, close: Values, window: int) -> Values:
     """Share of rises minus share of falls."""
-    return share_of_rises(runs, close, window) - share_of_falls(runs, close, window)
+    return (_rises(runs, close, window) - _falls(runs, close, window)) / window
 
 
 def gains(runs: Runs, values: Values, window: int) -> Values:
@@ -254,13 +254,14 @@ def _side(runs: Runs, close: Values) -> Values:
 
 
 @shared
-def _risen(runs: Runs, close: Values) -> Values:
-    return np.maximum(_side(runs, close), 0.0)
+def _rises(runs: Runs, close: Values, window: int) -> Values:
+    """How many of the window's bars closed above the bar before; counted exactly, so that as many falls cancel."""
+    return np.rint(window * window_mean(runs, np.maximum(_side(runs, close), 0.0), window))
 
 
 @shared
-def _fallen(runs: Runs, close: Values) -> Values:
-    return np.maximum(-_side(runs, close), 0.0)
+def _falls(runs: Runs, close: Values, window: int) -> Values:
+    return np.rint(window * window_mean(runs, np.maximum(-_side(runs, close), 0.0), window))
 
 
 @shared

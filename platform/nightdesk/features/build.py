@@ -18,12 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import numba
 import numpy as np
 import polars as pl
 
 from nightdesk.features.cross_section import CrossSection, cross_sections
 from nightdesk.features.definition import content_of_parts, described_once
-from nightdesk.features.matrix import as_series, columns_of, time_series
+from nightdesk.features.matrix import as_series, columns_of, side_by_side, time_series
 from nightdesk.features.periods import Places
 from nightdesk.features.primitives import Flags
 from nightdesk.features.stages import Feature, TimeSeries
@@ -204,12 +205,21 @@ def matrix_of_days(
     read = np.cumsum(needed) - 1  # place among the needed
     columns = columns_of(bars.filter(pl.Series(needed)), own)
     found = {one.name: np.full(asked.size, np.nan, dtype=np.float32) for one in own}
-    for group, span in zip(groups, spans, strict=True):
+    threads = numba.get_num_threads()
+    few = len(days) <= _FEW
+
+    def compute(task: tuple[_Group, _Span]) -> None:
+        group, span = task
         into = np.flatnonzero(symbols.within(group, asked))
         inside = symbols.places_in(span, asked[into])
-        made = time_series(group.features, columns.at(read[span.places()], group.features), inside)
+        given = columns.at(read[span.places()], group.features)
+        made = time_series(group.features, given, inside, 1 if few else threads)
         for one, row in zip(group.features, made, strict=True):
             found[one.name][into] = row
+
+    # Of a few days a group is too little work to be shared: each is one thread's, and those of most work go first.
+    tasks = sorted(zip(groups, spans, strict=True), key=_work, reverse=True)
+    side_by_side(threads if few else 1, compute, tasks)
     chosen = bars.select(SYMBOL, DATE).filter(pl.Series(wanted)).with_columns(as_series(found, found.values()))
     relative = cross_sections(chosen, [one for one in features if isinstance(one, CrossSection)], members)
     return chosen.with_columns(relative).select(SYMBOL, DATE, *(one.name for one in features))
@@ -270,6 +280,11 @@ class _Span:
         """How many of all come before each symbol's."""
         found: Places = np.cumsum(self.count) - self.count
         return found
+
+
+def _work(task: tuple[_Group, _Span]) -> int:
+    group, span = task
+    return len(group.features) * int(span.count.sum())
 
 
 def _covered_by(spans: Iterable[_Span], bars: int) -> Flags:

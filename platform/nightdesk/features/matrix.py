@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numba
 import numpy as np
@@ -22,8 +22,10 @@ from nightdesk.features.primitives import Flags, Runs, Values
 from nightdesk.features.stages import Feature, TimeSeries
 from nightdesk.tables import DATE, PRICES, SYMBOL, VOLUME
 
-_PART_ROWS: Final = 32_768
+_PART_ROWS: Final = 65_536
 """About how many bars are computed at once: their columns fit into the caches of a processor."""
+
+_Task = TypeVar("_Task")
 
 
 def feature_matrix(bars: pl.DataFrame, names: Sequence[str] | None = None) -> pl.DataFrame:
@@ -103,10 +105,12 @@ def columns_of(bars: pl.DataFrame, features: Iterable[TimeSeries]) -> Columns:
     return Columns(symbols, bars[DATE], {column: _input_values(bars, column) for column in inputs})
 
 
-def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Places | None = None) -> NDArray[np.float32]:
+def time_series(
+    features: Sequence[TimeSeries], columns: Columns, wanted: Places | None = None, threads: int | None = None
+) -> NDArray[np.float32]:
     """What each symbol's own bars say: a row a feature, a column a bar, NaN where null.
 
-    Of the bars at `wanted` places, which ascend; None: of all.
+    Of the bars at `wanted` places, which ascend (None: of all), by so many `threads` (None: those that numba has).
     """
     starts_symbol: Flags = np.diff(columns.symbols, prepend=-1) != 0
     bars = starts_symbol.size
@@ -120,15 +124,19 @@ def time_series(features: Sequence[TimeSeries], columns: Columns, wanted: Places
         asked = wanted[first:end] - part.start
         _compute(features, columns.part(part), starts_symbol[part], asked, out[:, first:end])
 
-    threads = numba.get_num_threads()
-    parts = _whole_symbols(starts_symbol, min(_PART_ROWS, -(-bars // threads)))
-    if min(threads, len(parts)) < 2:
-        for part in parts:
-            compute(part)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(compute, parts))
+    most = numba.get_num_threads() if threads is None else threads
+    side_by_side(most, compute, _whole_symbols(starts_symbol, min(_PART_ROWS, -(-bars // most))))
     return out
+
+
+def side_by_side(threads: int, function: Callable[[_Task], None], tasks: Sequence[_Task]) -> None:
+    """Call `function` on each of `tasks`, by so many threads."""
+    if min(threads, len(tasks)) < 2:
+        for task in tasks:
+            function(task)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(function, tasks))
 
 
 def _whole_symbols(starts_symbol: Flags, rows: int) -> list[slice]:
