@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import talib
@@ -29,11 +29,14 @@ from nightdesk.errors import BadInput
 _DIGITS = 16
 
 
+_Texts: TypeAlias = dict[tuple[int, str], tuple[Any, str, list[Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What functions reach, by what was described; each with what it is of, so that no id is given twice."""
+    """What was described, by its id, and the contents of functions; held themselves, so that no id is given twice."""
 
-    texts: dict[tuple[int, str], tuple[Any, tuple[str, list[Any]]]] = field(default_factory=dict)
+    texts: _Texts = field(default_factory=dict)
     contents: dict[int, tuple[Any, str]] = field(default_factory=dict)
 
 
@@ -53,26 +56,29 @@ def code_content(function: Callable[..., Any]) -> str:
     """
     held = _DESCRIBED.get()
     if held is None:
-        return _code_content(function)
+        return _code_content(function, {})
     if id(function) not in held.contents:
-        held.contents[id(function)] = (function, _code_content(function))
+        held.contents[id(function)] = (function, _code_content(function, held.texts))
     return held.contents[id(function)][1]
 
 
-def _code_content(function: Callable[..., Any]) -> str:
+def _code_content(function: Callable[..., Any], texts: _Texts) -> str:
     innermost: Any = function
     while isinstance(innermost, functools.partial):
         innermost = innermost.func
     home = _package(getattr(innermost, "__module__", None) or "")
     found: set[str] = set()
-    seen: dict[int, Any] = {}  # holds what it names, so that no id is given twice
+    seen: set[int] = set()
     waiting: list[Any] = [function]
     while waiting:
         one = waiting.pop()
         if id(one) in seen:
             continue
-        seen[id(one)] = one
-        text, reached = _known(one, home)
+        seen.add(id(one))
+        name = (id(one), home)
+        if name not in texts:
+            texts[name] = (one, *_described(one, home))
+        _, text, reached = texts[name]
         found.add(text)
         waiting += reached
     return content_of_parts(sorted(found))
@@ -86,15 +92,6 @@ def described_once() -> Iterator[None]:
         yield
     finally:
         _DESCRIBED.reset(token)
-
-
-def _known(one: Any, home: str) -> tuple[str, list[Any]]:
-    held = _DESCRIBED.get()
-    if held is None:
-        return _described(one, home)
-    if (id(one), home) not in held.texts:
-        held.texts[id(one), home] = (one, _described(one, home))
-    return held.texts[id(one), home][1]
 
 
 def _described(one: Any, home: str) -> tuple[str, list[Any]]:

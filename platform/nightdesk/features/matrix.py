@@ -266,6 +266,9 @@ def _input_values(bars: pl.DataFrame, column: str) -> Values:
     """Take a column as float64, NaN where null, a date as days since 1970; raise BadInput on what no bar can have."""
     series = bars[column].to_physical().cast(pl.Float64)
     values = np.array(series.to_numpy(), dtype=np.float64)
+    least = np.finfo(np.float64).tiny if column in PRICES else 0.0
+    if values.size and values.min() >= least and values.max() < np.inf:  # nearly always; what is not known is neither
+        return values
     rule = "finite"
     sound = np.isfinite(values)
     if column in PRICES:
