@@ -83,7 +83,7 @@ def missing_days(root: Path | str, part: str, chain: pl.DataFrame) -> list[dt.da
     if in_bucket(str(root)):
         standing = {one.url for one in objects(f"{root}/{part}/date=")}
         return [day for day, file in wanted.items() if file not in standing]
-    # Of the thousand files that every night looks for, pathlib would take five times as long.
+    # Every night looks for a thousand files: pathlib takes more than twice as long.
     return [day for day, file in wanted.items() if not os.path.exists(file)]  # noqa: PTH110
 
 
