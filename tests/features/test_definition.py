@@ -72,7 +72,7 @@ def written(tmp_path: Path) -> Callable[[str], ModuleType]:
         ("talib.SMA(price, 3)", "talib.SMA(price, 4)"),
         ("talib.SMA", "talib.EMA"),
         ("days=1", "days=3"),
-        ("primitives.lagged(runs, close, days)", "primitives.window_mean(runs, close, days)"),
+        ("primitives.lagged(runs, close, days)", "primitives.wilder(runs, close, days)"),
         ("@numba.njit", "@numba.njit(fastmath=True)"),
     ],
 )

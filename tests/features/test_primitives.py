@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nightdesk.features.primitives import lagged, ratio, split_runs, wilder, window_deviation, window_mean
+from nightdesk.features.primitives import lagged, ratio, split_runs, wilder
+from nightdesk.features.rolling import window_deviation, window_mean
 
 WINDOWED = {
     "mean": lambda runs, values: window_mean(runs, values, 20),

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from nightdesk.features import primitives, rolling
+from nightdesk.features import rolling
 
 WINDOW = 20
 KERNELS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -77,8 +77,8 @@ def test_runs_do_not_touch(kernel: Callable[..., np.ndarray], wild: np.ndarray) 
 
 ALL = {
     **KERNELS,
-    "mean": lambda runs, values: primitives.window_mean(runs, values, WINDOW),
-    "deviation": lambda runs, values: primitives.window_deviation(runs, values, WINDOW, 1),
+    "mean": lambda runs, values: rolling.window_mean(runs, values, WINDOW),
+    "deviation": lambda runs, values: rolling.window_deviation(runs, values, WINDOW, 1),
 }
 
 

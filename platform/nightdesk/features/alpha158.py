@@ -16,13 +16,15 @@ import numpy as np
 
 from nightdesk.features.indicator import Indicator
 from nightdesk.features.kernels import shared
-from nightdesk.features.primitives import Runs, Values, change, lagged, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import Runs, Values, change, lagged, ratio
 from nightdesk.features.rolling import (
     window_correlation,
+    window_deviation,
     window_highest,
     window_highest_age,
     window_lowest,
     window_lowest_age,
+    window_mean,
     window_quantile,
     window_rank,
     window_slope,

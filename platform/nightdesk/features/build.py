@@ -217,7 +217,7 @@ def matrix_of_days(
         for one, row in zip(group.features, made, strict=True):
             found[one.name][into] = row
 
-    # Of a few days a group is too little work to be shared: each is one thread's, and those of most work go first.
+    # Of few days, to begin a part takes as long as its work: a group goes to one thread, those of most work first.
     tasks = sorted(zip(groups, spans, strict=True), key=_work, reverse=True)
     side_by_side(threads if few else 1, compute, tasks)
     chosen = bars.select(SYMBOL, DATE).filter(pl.Series(wanted)).with_columns(as_series(found, found.values()))
@@ -291,8 +291,8 @@ def _covered_by(spans: Iterable[_Span], bars: int) -> Flags:
     """Which of so many bars lie in any of `spans`."""
     steps = np.zeros(bars + 1, dtype=np.int64)
     for span in spans:
-        np.add.at(steps, span.first, np.sign(span.count))
-        np.add.at(steps, span.first + span.count, -np.sign(span.count))
+        np.add.at(steps, span.first, 1)
+        np.add.at(steps, span.first + span.count, -1)
     found: Flags = np.cumsum(steps[:-1]) > 0
     return found
 

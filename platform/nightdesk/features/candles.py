@@ -16,7 +16,8 @@ import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.kernels import compiled, shared
-from nightdesk.features.primitives import Flags, Runs, Values, window_mean
+from nightdesk.features.primitives import Flags, Runs, Values
+from nightdesk.features.rolling import window_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 _EQUAL_SIZES: Final = 1e-9

@@ -28,7 +28,6 @@ from nightdesk.errors import BadInput
 
 _DIGITS = 16
 
-
 _Texts: TypeAlias = dict[tuple[int, str], tuple[Any, str, list[Any]]]
 
 

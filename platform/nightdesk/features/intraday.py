@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, ratio, window_mean
+from nightdesk.features.primitives import Runs, Values, ratio
+from nightdesk.features.rolling import window_mean
 from nightdesk.tables import (
     BIPOWER_VARIATION,
     DOWNSIDE_SEMIVARIANCE,

@@ -9,17 +9,8 @@ import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.kernels import shared
-from nightdesk.features.primitives import (
-    Runs,
-    Values,
-    change,
-    lagged,
-    log_return,
-    ratio,
-    window_deviation,
-    window_mean,
-)
-from nightdesk.features.rolling import window_correlation
+from nightdesk.features.primitives import Runs, Values, change, lagged, log_return, ratio
+from nightdesk.features.rolling import window_correlation, window_deviation, window_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, VOLUME
 
 _MILLION = 1e6

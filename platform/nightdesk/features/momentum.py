@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, change, lagged, ratio, window_deviation, window_mean
-from nightdesk.features.rolling import window_highest, window_lowest, window_spread
+from nightdesk.features.primitives import Runs, Values, change, lagged, ratio
+from nightdesk.features.rolling import window_deviation, window_highest, window_lowest, window_mean, window_spread
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 
 

@@ -11,21 +11,15 @@ import talib
 from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.kernels import shared
 from nightdesk.features.momentum import price_return
-from nightdesk.features.primitives import (
-    Runs,
-    Values,
-    change,
-    lagged,
-    ratio,
-    window_deviation,
-    window_mean,
-)
+from nightdesk.features.primitives import Runs, Values, change, lagged, ratio
 from nightdesk.features.rolling import (
+    window_deviation,
     window_highest,
     window_highest_age,
     window_linear_mean,
     window_lowest,
     window_lowest_age,
+    window_mean,
 )
 from nightdesk.features.ta_lib import exponential_mean, per_run
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN

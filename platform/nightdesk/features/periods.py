@@ -192,8 +192,6 @@ def _so_far(starts: Flags, values: Values, how: int) -> Values:
 def _number_of(period: Period, dates: pl.Series) -> Places:
     """Which week or month each date lies in: a number that grows by one from each to the next."""
     days = dates.to_physical().to_numpy()
-    if days.size == 0:
-        return np.empty(0, dtype=np.int64)
     earliest = int(days.min())
     # Found once for each day of the calendar, not for each bar.
     calendar = np.arange(earliest, int(days.max()) + 1, dtype=np.int64)

@@ -1,18 +1,132 @@
-"""Kernels over moving windows of a run that TA-Lib lacks: extremes, quantiles, ranks, moments, regressions.
+"""Kernels over moving windows of a run: means, deviations, extremes, quantiles, ranks, moments, regressions.
 
-As in primitives.py a window is put together from windows of 1, 2, 4, 8 and so on bars, always in the same order, or
-taken afresh, oldest bar first: no residue of bars long gone, exactly flat where the window is, and the same bits from a
-tail as from all history. Quantiles keep one sorted window, which is exact. All are NaN on a run's first `window - 1`
-bars and where a window holds NaN.
+A window of any length is put together from windows of 1, 2, 4, 8 and so on bars, each made of two of half its length,
+always in the same order: a value then depends on nothing before its window, bit for bit, so one night computed from a
+tail equals the full rebuild; a flat window is exactly flat, because parts are merged by the differences of their means
+(Chan, Golub & LeVeque 1979); and a long window costs little more than a short one. The inner loop goes over bars, so
+that it vectorises; over those of several short runs at once, of which only windows within one run are kept. Other
+windows are taken afresh, oldest bar first, and quantiles keep one sorted window, which is exact. All are NaN on a run's
+first `window - 1` bars and where a window holds NaN.
+
+A kernel calls compiled functions of this file alone: of a change in another, the cache of compiled code would not know.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numba
 import numpy as np
 
 from nightdesk.features.kernels import compiled
-from nightdesk.features.primitives import Runs, Values, keep_whole, stretch
+from nightdesk.features.primitives import Runs, Values
+
+_STRETCH: Final = 2048  # bars whose windows are put together at once: what that takes stays in a processor's own caches
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _stretch(runs: Runs, first: int) -> int:
+    """The run after those, from the `first` on, whose windows are put together at once: one run, or several short."""
+    after = first + 1
+    while after < runs.shape[0] and runs[after, 1] - runs[first, 0] <= _STRETCH:
+        after += 1
+    return after
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _keep_whole(found: Values, runs: Runs, window: int, out: Values) -> None:
+    """Take from `found`, a value a bar from the first run's first on, what windows within one of the `runs` gave."""
+    begin = runs[0, 0]
+    for run in range(runs.shape[0]):
+        for bar in range(runs[run, 0] + window - 1, runs[run, 1]):
+            out[bar] = found[bar - begin]
+
+
+@compiled
+def window_mean(runs: Runs, values: Values, window: int) -> Values:
+    """Mean of the last `window` bars; NaN on a run's first `window - 1` bars and where a window holds NaN."""
+    out = np.full(values.size, np.nan)
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, _stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
+        length = end - first
+        if length < window:
+            continue
+        mean = np.empty(length)  # of the newest `done` bars
+        block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    mean[:] = block
+                else:
+                    share = size / (done + size)
+                    older = block[size - 1 : length - done]
+                    newer = mean[done + size - 1 :]
+                    for k in range(newer.size):
+                        newer[k] += (older[k] - newer[k]) * share
+                done += size
+            if done == window:
+                break
+            before, behind, both = block[size - 1 : length - size], block[2 * size - 1 :], spare[2 * size - 1 :]
+            for k in range(both.size):
+                both[k] = 0.5 * (before[k] + behind[k])
+            block, spare = spare, block
+            size *= 2
+        _keep_whole(mean, some, window, out)
+    return out
+
+
+@compiled
+def window_deviation(runs: Runs, values: Values, window: int, lost: int) -> Values:
+    """Sample standard deviation of the last `window` bars, with `window - lost` degrees of freedom.
+
+    Exactly zero on a constant window. NaN on the first `window - 1` bars of a run and where a window holds NaN.
+    """
+    out = np.full(values.size, np.nan)
+    after = 0
+    while after < runs.shape[0]:
+        run, after = after, _stretch(runs, after)
+        some = runs[run:after]
+        first, end = some[0, 0], some[-1, 1]
+        length = end - first
+        if length < window:
+            continue
+        square, mean = np.empty(length), np.empty(length)  # of the newest `done` bars
+        block, spare = values[first:end].copy(), np.empty(length)  # means of the newest `size` bars
+        squares, spares = block - block, np.empty(length)  # their squared distances, summed
+        size, done = 1, 0
+        while True:
+            if window & size:
+                if done == 0:
+                    mean[:] = block
+                    square[:] = squares
+                else:
+                    share = size / (done + size)
+                    older, apart = block[size - 1 : length - done], squares[size - 1 : length - done]
+                    newer, whole = mean[done + size - 1 :], square[done + size - 1 :]
+                    for k in range(newer.size):
+                        gap = older[k] - newer[k]
+                        whole[k] += apart[k] + gap * gap * (done * share)
+                        newer[k] += gap * share
+                done += size
+            if done == window:
+                break
+            before, behind, both = block[size - 1 : length - size], block[2 * size - 1 :], spare[2 * size - 1 :]
+            apart, beside = squares[size - 1 : length - size], squares[2 * size - 1 :]
+            whole = spares[2 * size - 1 :]
+            for k in range(both.size):
+                gap = before[k] - behind[k]
+                whole[k] = apart[k] + beside[k] + gap * gap * (0.5 * size)
+                both[k] = 0.5 * (before[k] + behind[k])
+            block, spare, squares, spares = spare, block, spares, squares
+            size *= 2
+        for k in range(window - 1, length):
+            square[k] = np.sqrt(square[k] / (window - lost))
+        _keep_whole(square, some, window, out)
+    return out
 
 
 def window_linear_mean(runs: Runs, values: Values, window: int) -> Values:
@@ -34,7 +148,7 @@ def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
     out = np.full((2, values.size), np.nan)
     after = 0
     while after < runs.shape[0]:
-        run, after = after, stretch(runs, after)
+        run, after = after, _stretch(runs, after)
         some = runs[run:after]
         first, end = some[0, 0], some[-1, 1]
         length = end - first
@@ -67,8 +181,8 @@ def _window_tilt(runs: Runs, values: Values, window: int) -> Values:
                 both[k] = 0.5 * (older[k] + newer[k])
             block, spare, tilts, spares = spare, block, spares, tilts
             size *= 2
-        keep_whole(mean, some, window, out[0])
-        keep_whole(tilt, some, window, out[1])
+        _keep_whole(mean, some, window, out[0])
+        _keep_whole(tilt, some, window, out[1])
     return out
 
 
@@ -78,7 +192,7 @@ def window_correlation(runs: Runs, left: Values, right: Values, window: int) -> 
     out = np.full(left.size, np.nan)
     after = 0
     while after < runs.shape[0]:
-        run, after = after, stretch(runs, after)
+        run, after = after, _stretch(runs, after)
         some = runs[run:after]
         first, end = some[0, 0], some[-1, 1]
         length = end - first
@@ -121,7 +235,7 @@ def window_correlation(runs: Runs, left: Values, right: Values, window: int) -> 
             scale = np.sqrt(found[2, k]) * np.sqrt(found[3, k])
             held = min(max(found[4, k] / scale, -1.0), 1.0)
             found[4, k] = scale if np.isnan(scale) else 0.0 if scale == 0.0 else held
-        keep_whole(found[4], some, window, out)
+        _keep_whole(found[4], some, window, out)
     return out
 
 
@@ -197,7 +311,7 @@ def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
     out = np.full(values.size, np.nan)
     after = 0
     while after < runs.shape[0]:
-        run, after = after, stretch(runs, after)
+        run, after = after, _stretch(runs, after)
         some = runs[run:after]
         first, end = some[0, 0], some[-1, 1]
         length = end - first
@@ -220,7 +334,7 @@ def window_drawdown(runs: Runs, values: Values, window: int) -> Values:
             _deepest_of_both(block[:, size - 1 : length - size], block[:, 2 * size - 1 :], spare[:, 2 * size - 1 :])
             block, spare = spare, block
             size *= 2
-        keep_whole(found[2], some, window, out)
+        _keep_whole(found[2], some, window, out)
     return out
 
 
@@ -309,7 +423,7 @@ def _window_extreme(runs: Runs, values: Values, window: int, side: float) -> Val
     out = np.full(values.size, np.nan)
     after = 0
     while after < runs.shape[0]:
-        run, after = after, stretch(runs, after)
+        run, after = after, _stretch(runs, after)
         some = runs[run:after]
         first, end = some[0, 0], some[-1, 1]
         length = end - first
@@ -327,7 +441,7 @@ def _window_extreme(runs: Runs, values: Values, window: int, side: float) -> Val
             size += step
         for k in range(window - 1, length):
             block[k] *= side
-        keep_whole(block, some, window, out)
+        _keep_whole(block, some, window, out)
     return out
 
 
@@ -347,7 +461,7 @@ def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, s
     out = np.full(values.size, np.nan)
     after = 0
     while after < runs.shape[0]:
-        run, after = after, stretch(runs, after)
+        run, after = after, _stretch(runs, after)
         some = runs[run:after]
         first, end = some[0, 0], some[-1, 1]
         length = end - first
@@ -370,7 +484,7 @@ def _window_extreme_age(runs: Runs, values: Values, window: int, oldest: bool, s
                 )
             block, spare, ages, spares = spare, block, spares, ages
             size += step
-        keep_whole(ages, some, window, out)
+        _keep_whole(ages, some, window, out)
     return out
 
 

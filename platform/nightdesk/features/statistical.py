@@ -9,9 +9,11 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import Runs, Values, change, lagged, log_return, ratio, window_deviation, window_mean
+from nightdesk.features.primitives import Runs, Values, change, lagged, log_return, ratio
 from nightdesk.features.rolling import (
     window_correlation,
+    window_deviation,
+    window_mean,
     window_moment,
     window_quantile,
     window_rank,

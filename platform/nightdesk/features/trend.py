@@ -11,17 +11,8 @@ import talib
 from nightdesk.features.indicator import Indicator, define
 from nightdesk.features.kernels import compiled, shared
 from nightdesk.features.momentum import efficiency
-from nightdesk.features.primitives import (
-    Runs,
-    Values,
-    adaptive_mean,
-    change,
-    lagged,
-    ratio,
-    wilder,
-    window_mean,
-)
-from nightdesk.features.rolling import window_highest, window_linear_mean, window_lowest
+from nightdesk.features.primitives import Runs, Values, adaptive_mean, change, lagged, ratio, wilder
+from nightdesk.features.rolling import window_highest, window_linear_mean, window_lowest, window_mean
 from nightdesk.features.ta_lib import average_true_range, exponential_mean, per_run, per_run_outputs
 from nightdesk.tables import CLOSE, HIGH, LOW
 

@@ -9,16 +9,8 @@ from typing import Final
 import numpy as np
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import (
-    Runs,
-    Values,
-    lagged,
-    log_return,
-    ratio,
-    window_deviation,
-    window_mean,
-)
-from nightdesk.features.rolling import window_drawdown, window_highest, window_lowest
+from nightdesk.features.primitives import Runs, Values, lagged, log_return, ratio
+from nightdesk.features.rolling import window_deviation, window_drawdown, window_highest, window_lowest, window_mean
 from nightdesk.features.ta_lib import average_true_range, exponential_mean
 from nightdesk.tables import CLOSE, HIGH, LOW, OPEN
 

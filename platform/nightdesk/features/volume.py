@@ -9,17 +9,8 @@ import numpy as np
 import talib
 
 from nightdesk.features.indicator import Indicator, define
-from nightdesk.features.primitives import (
-    Runs,
-    Values,
-    change,
-    lagged,
-    log_return,
-    ratio,
-    window_deviation,
-    window_mean,
-)
-from nightdesk.features.rolling import window_slope
+from nightdesk.features.primitives import Runs, Values, change, lagged, log_return, ratio
+from nightdesk.features.rolling import window_deviation, window_mean, window_slope
 from nightdesk.features.ta_lib import exponential_mean, per_run
 from nightdesk.tables import CLOSE, HIGH, LOW, VOLUME
 
