@@ -28,7 +28,7 @@ def show_drift(settings: Settings, realm: str, as_of: dt.date | None) -> None:
         asked = "any night" if as_of is None else f"the night of {as_of}"
         raise NothingThere(
             f"drift is judged by nights that begin with a served model, got none for {asked} in realm {realm!r}: "
-            "see nightdesk history"
+            "run the night of the next trading day; nightdesk history shows who is served"
         )
     out = console()
     rows = [

@@ -25,18 +25,27 @@ _COLUMNS = (
     "shares", "skill",
 )  # fmt: skip
 
+_COLUMNS_SAID = (
+    "low and high are meant to hold 9 of 10 outcomes; up %: the chance to rise by more than costs and 0.43 of its "
+    "usual move; confidence %: the chance to end on the side of the day's median that its score says; size %: of the "
+    "capital, within every limit"
+)
+
 
 def show_recommendations(found: Latest, horizon: int | None, top: int) -> None:
-    """Show the `top` of each horizon (or of one), buys first, and what has to be said of all."""
+    """Show the `top` of each horizon (or of one), buys first, of these the largest, and what has to be said of all."""
     rows = _at(found.recommendations(), horizon)
     out = console()
     _begin(found)
     # Beside the market's best, a buy further down and what is held must not be missed.
     first = pl.col("action").replace_strict({"buy": 0, "hold": 1, "sell": 2}, return_dtype=pl.Int64)
-    for own in rows.sort(HORIZON, first, "rank").partition_by(HORIZON, maintain_order=True):
+    ordered = rows.sort(HORIZON, first, -pl.col("weight").fill_null(0.0), "rank")
+    for own in ordered.partition_by(HORIZON, maintain_order=True):
         days = own[HORIZON][0]
         counts = ", ".join(f"{own.filter(pl.col('action') == one).height} {one}" for one in ("buy", "hold", "sell"))
         out.print(_table(f"{days} day{'' if days == 1 else 's'} ahead: {counts}", own.head(top)))
+        if own.height > top:
+            out.print(f"{top} of {own.height} shown, the largest positions first: --top shows more", soft_wrap=True)
     _end(found)
 
 
@@ -109,6 +118,7 @@ def _begin(found: Latest) -> None:
 
 def _end(found: Latest) -> None:
     out = console()
+    out.print(_COLUMNS_SAID, soft_wrap=True)
     for note in found.notes():
         out.print(note, soft_wrap=True)
     out.print(NO_ADVICE, soft_wrap=True)

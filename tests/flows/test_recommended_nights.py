@@ -153,6 +153,8 @@ def test_the_commands_show_them(night: Night, capsys: pytest.CaptureFixture[str]
     show_recommendations(newest, None, 5)
     shown = capsys.readouterr().out
     assert "5 days ahead: " in shown
+    assert f"5 of {newest.recommendations().height} shown" in shown
+    assert "meant to hold 9 of 10 outcomes" in shown
     assert "Research, not advice" in shown
     symbol = _symbols(night.home.root)[0]
     show_symbol(newest, symbol, 5)
