@@ -45,7 +45,7 @@ def show_recommendations(found: Latest, horizon: int | None, top: int) -> None:
         counts = ", ".join(f"{own.filter(pl.col('action') == one).height} {one}" for one in ("buy", "hold", "sell"))
         out.print(_table(f"{days} day{'' if days == 1 else 's'} ahead: {counts}", own.head(top)))
         if own.height > top:
-            out.print(f"{top} of {own.height} shown, the largest positions first: --top shows more", soft_wrap=True)
+            out.print(f"{top} of {own.height} shown, buys first: --top shows more", soft_wrap=True)
     _end(found)
 
 

@@ -111,7 +111,9 @@ def _aim(target: Target) -> str:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{seconds(value) if unit == 's' else f'{value:,.0f}'} {unit}"
+    # A ratio of 1.5 is not 2.
+    plain = f"{value:,.0f}" if value >= 100.0 or value == int(value) else f"{value:,.1f}"
+    return f"{seconds(value) if unit == 's' else plain} {unit}".rstrip()
 
 
 def _table(head: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
